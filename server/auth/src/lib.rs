@@ -1,0 +1,1 @@
+//! Password hashing, setup code, session tokens in the ticket form.

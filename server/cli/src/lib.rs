@@ -1,0 +1,1 @@
+//! The kiste verbs, terminal mode.

@@ -1,0 +1,1 @@
+//! The service: desired state against observed state, tasks, permissions, audit, doctor; serves the socket.

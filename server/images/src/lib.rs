@@ -1,0 +1,1 @@
+//! Templates and images: recipes, build, import, verify, safe unpack, layers.

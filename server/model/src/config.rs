@@ -1,0 +1,186 @@
+//! The node's configuration file, TOML. Every key has a default; unknown keys are errors.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use thiserror::Error;
+
+use crate::{
+    BridgeName, NodeName, Subnet,
+    idmap::{IdRange, IdRangeError},
+};
+
+/// Where the file lies when nothing else is said.
+pub const DEFAULT_PATH: &str = "/etc/kiste/kiste.toml";
+
+/// The file as written.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    node: Option<String>,
+    listen: SocketAddr,
+    data_dir: PathBuf,
+    run_dir: PathBuf,
+    bridge: BridgeName,
+    subnet: String,
+    id_base: u32,
+    id_count: u32,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    recipes: Option<PathBuf>,
+    mirror: Option<String>,
+}
+
+impl Default for File {
+    fn default() -> Self {
+        Self {
+            node: None,
+            listen: SocketAddr::from(([0, 0, 0, 0], 8006)),
+            data_dir: "/var/lib/kiste".into(),
+            run_dir: "/run/kiste".into(),
+            bridge: DEFAULT_BRIDGE
+                .parse()
+                .unwrap_or_else(|_| unreachable!("the default bridge name is valid")),
+            subnet: "auto".into(),
+            id_base: 1_879_048_192,
+            id_count: 268_304_384,
+            tls_cert: None,
+            tls_key: None,
+            recipes: None,
+            mirror: None,
+        }
+    }
+}
+
+const DEFAULT_BRIDGE: &str = "kiste0";
+
+/// The checked configuration of one instance.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Config {
+    /// The node's name, by default the host's.
+    pub node: NodeName,
+    /// Where the web process listens.
+    pub listen: SocketAddr,
+    /// Database, layers, containers; 0700 root.
+    pub data_dir: PathBuf,
+    /// Sockets; 0700 root.
+    pub run_dir: PathBuf,
+    /// The instance's bridge and identity.
+    pub bridge: BridgeName,
+    /// The bridge's network; `None`: chosen at first start and then kept.
+    pub subnet: Option<Subnet>,
+    /// Host ids for containers.
+    pub ids: IdRange,
+    /// Certificate and key files; `None`: self-signed.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Folder of recipes; `None`: beside the binary or the installed one.
+    pub recipes: Option<PathBuf>,
+    /// Debian mirror for template builds; `None`: mmdebstrap's own default.
+    pub mirror: Option<String>,
+}
+
+/// The configuration cannot be used.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// No TOML, an unknown key, or a value of the wrong kind; the text names line and key.
+    #[error("the configuration is not valid: {0}")]
+    Toml(Box<toml::de::Error>),
+    /// `node`, or the host's name when it is not given.
+    #[error("node name is not usable (set `node` in the configuration)")]
+    Node(#[source] crate::name::ParseNameError),
+    /// `subnet`.
+    #[error("subnet is neither `auto` nor usable")]
+    Subnet(#[source] crate::network::ParseSubnetError),
+    /// `id_base`, `id_count`.
+    #[error("id range is not usable")]
+    Ids(#[source] IdRangeError),
+    /// Only one of `tls_cert` and `tls_key`.
+    #[error("tls_cert and tls_key go together: give both or neither")]
+    Tls,
+    /// A path that is not absolute.
+    #[error("{key} must be an absolute path, {path} is not")]
+    RelativePath {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        path: PathBuf,
+    },
+    /// `mirror` with characters that have no place in an address.
+    #[error("mirror {0:?} is no http or https address")]
+    Mirror(String),
+}
+
+impl Config {
+    /// Parses the file's text; `hostname` serves where `node` is not given. Empty text is all defaults.
+    ///
+    /// # Errors
+    /// [`ConfigError`] says which key and why.
+    pub fn parse(text: &str, hostname: &str) -> Result<Self, ConfigError> {
+        let file: File = toml::from_str(text).map_err(|e| ConfigError::Toml(Box::new(e)))?;
+        let node = file.node.as_deref().unwrap_or(hostname).parse().map_err(ConfigError::Node)?;
+        let subnet = match file.subnet.as_str() {
+            "auto" => None,
+            cidr => Some(cidr.parse().map_err(ConfigError::Subnet)?),
+        };
+        let ids = IdRange::new(file.id_base, file.id_count).map_err(ConfigError::Ids)?;
+        let tls = match (file.tls_cert, file.tls_key) {
+            (Some(cert), Some(key)) => Some((cert, key)),
+            (None, None) => None,
+            _ => return Err(ConfigError::Tls),
+        };
+        for (key, path) in [("data_dir", &file.data_dir), ("run_dir", &file.run_dir)] {
+            if !path.is_absolute() {
+                return Err(ConfigError::RelativePath { key, path: path.clone() });
+            }
+        }
+        if let Some(mirror) = &file.mirror {
+            let ok = (mirror.starts_with("http://") || mirror.starts_with("https://"))
+                && mirror.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\'');
+            if !ok {
+                return Err(ConfigError::Mirror(mirror.clone()));
+            }
+        }
+        Ok(Self {
+            node,
+            listen: file.listen,
+            data_dir: file.data_dir,
+            run_dir: file.run_dir,
+            bridge: file.bridge,
+            subnet,
+            ids,
+            tls,
+            recipes: file.recipes,
+            mirror: file.mirror,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_is_all_defaults() {
+        let config = Config::parse("", "box.lan").unwrap();
+        assert_eq!(config.node.as_str(), "box");
+        assert_eq!(config.listen.port(), 8006);
+        assert_eq!(config.bridge.as_str(), "kiste0");
+        assert_eq!(config.subnet, None);
+    }
+
+    #[test]
+    fn wrong_values_are_named() {
+        for bad in [
+            "lissen = 1",
+            "listen = 8006",
+            "bridge = \"Br 0\"",
+            "subnet = \"10.0.0.0/24\"",
+            "id_base = 5",
+            "tls_cert = \"/c\"",
+            "data_dir = \"x\"",
+            "node = \"a b\"",
+            "mirror = \"file:///etc\"",
+        ] {
+            assert!(Config::parse(bad, "box").is_err(), "{bad}");
+        }
+    }
+}

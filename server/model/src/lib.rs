@@ -1,0 +1,45 @@
+//! The vocabulary of Kiste: what a container, image, limit, task, user, role and privilege *is*.
+//!
+//! Pure: parsing and rules. It never does I/O, reads a clock or spawns a thread; everything above
+//! it speaks in these types, so a value that exists is a value that was checked.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | [`vmid`], [`name`] | a container's identity: number and DNS label |
+//! | [`bytes`], [`digest`], [`idmap`] | quantities, content digests, the two sides of an id map |
+//! | [`limits`] | memory, swap, CPU and process limits and the rule that checks them |
+//! | [`network`] | bridge, subnet, MAC address, interface |
+//! | [`container`], [`stats`] | configuration, status, what the kernel shows |
+//! | [`template`] | container templates: recipe, manifest, image |
+//! | [`task`] | task ids in Proxmox's UPID form, states, steps |
+//! | [`access`] | users, privileges, roles, object paths |
+//! | [`config`] | the node's configuration file |
+//! | [`finding`] | what `kiste doctor` says |
+
+pub mod access;
+pub mod bytes;
+pub mod config;
+pub mod container;
+pub mod digest;
+pub mod finding;
+pub mod idmap;
+pub mod limits;
+pub mod name;
+pub mod network;
+pub mod stats;
+pub mod task;
+pub mod template;
+pub mod vmid;
+
+mod text;
+
+pub use bytes::Bytes;
+pub use container::{ContainerConfig, ContainerStatus, PowerState};
+pub use digest::Digest;
+pub use idmap::{ContainerGid, ContainerUid, HostUid, IdMap};
+pub use limits::Limits;
+pub use name::{ContainerName, Hostname, NodeName};
+pub use network::{BridgeName, MacAddress, Subnet};
+pub use task::TaskId;
+pub use template::TemplateName;
+pub use vmid::Vmid;

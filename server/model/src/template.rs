@@ -1,0 +1,122 @@
+//! Container templates and the images made from them.
+
+use std::str::FromStr;
+
+use thiserror::Error;
+
+use crate::{Bytes, Digest, text::text_type};
+
+/// A container template's name, such as `debian-12`: a-z, 0-9, dot and dash.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TemplateName(String);
+
+/// The text is no template name.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0:?} is no template name: use 1 to 64 of a-z, 0-9, dot and dash, beginning with a letter or digit")]
+pub struct ParseTemplateNameError(String);
+
+impl TemplateName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for TemplateName {
+    type Err = ParseTemplateNameError;
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        let ok = (1..=64).contains(&s.len())
+            && s.bytes().all(|b| plain(b) || b == b'-' || b == b'.')
+            && s.bytes().next().is_some_and(plain)
+            && !s.contains("..");
+        if ok { Ok(Self(s.to_owned())) } else { Err(ParseTemplateNameError(s.to_owned())) }
+    }
+}
+
+text_type!(TemplateName);
+
+/// An image by the digest of its manifest, and its layers, base first.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct ImageRef {
+    /// SHA-256 of the manifest's bytes.
+    pub digest: Digest,
+    /// Layers by the SHA-256 of their uncompressed archive, base first.
+    pub layers: Vec<Digest>,
+}
+
+/// The first entry of a template archive, `manifest.json`.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Format version, now 1.
+    pub format: u32,
+    /// The template's name.
+    pub name: TemplateName,
+    /// Version of the content, such as `20261123`.
+    pub version: String,
+    /// One sentence for the gallery.
+    pub description: String,
+    /// Debian's name of the architecture, `amd64`.
+    pub architecture: String,
+    /// Unix seconds of the build.
+    pub built: i64,
+    /// Layers, base first.
+    pub layers: Vec<ManifestLayer>,
+    /// Installed packages as `name version`.
+    #[serde(default)]
+    pub packages: Vec<String>,
+}
+
+/// One layer in a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManifestLayer {
+    /// SHA-256 of the uncompressed archive.
+    pub digest: Digest,
+    /// Size of the uncompressed archive.
+    pub size: Bytes,
+}
+
+/// An installed template as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ContainerTemplate {
+    /// Its name.
+    pub name: TemplateName,
+    /// Version of the content.
+    pub version: String,
+    /// One sentence.
+    pub description: String,
+    /// Debian's name of the architecture.
+    pub architecture: String,
+    /// Where it came from.
+    pub origin: TemplateOrigin,
+    /// The image containers will run on.
+    pub image: ImageRef,
+    /// Bytes on disk of its layers, unpacked.
+    pub size: Bytes,
+    /// Installed packages as `name version`.
+    pub packages: Vec<String>,
+    /// Unix seconds of the installation.
+    pub installed: i64,
+}
+
+/// Where a template came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TemplateOrigin {
+    /// Built here from a recipe.
+    Built,
+    /// Imported from a file.
+    Imported,
+}
+
+/// A recipe that can be built: `container-templates/NAME/recipe.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct RecipeSummary {
+    /// Its name, the folder's.
+    pub name: TemplateName,
+    /// One sentence.
+    pub description: String,
+}

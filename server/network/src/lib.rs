@@ -1,0 +1,1 @@
+//! Bridge, addresses, DHCP and DNS, NAT, port rules.

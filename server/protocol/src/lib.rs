@@ -1,0 +1,1 @@
+//! The engine socket and the shim socket: requests, replies, events, framing, passing of file descriptors.

@@ -1,0 +1,1 @@
+//! The engine's side of one container: plan, prepare, talk to the shim, stats.

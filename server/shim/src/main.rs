@@ -1,0 +1,2 @@
+//! One container's parent: launch, console ring, exec, relaunch at reboot.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Pools, layers, a container's own layer; drivers behind one trait.

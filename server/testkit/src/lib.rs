@@ -1,0 +1,1 @@
+//! Truthful fakes and the test harness; never linked into the product.

@@ -1,0 +1,1 @@
+//! Pages, event streams, console bridge; sees the engine through its socket only.
