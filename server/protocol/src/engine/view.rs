@@ -1,0 +1,152 @@
+//! What replies are made of: views of containers, sessions, the node.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use model::{
+    Bytes, ContainerConfig, ContainerName, ContainerStatus, NodeName, TaskId, TemplateName, Vmid,
+    access::UserId, limits::HostCapacity, stats::ContainerStats,
+};
+use serde::{Deserialize, Serialize};
+
+use super::Secret;
+
+/// What a stranger sees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The node's name.
+    pub node: NodeName,
+    /// Whether the first administrator is still missing.
+    pub is_setup_due: bool,
+}
+
+/// A fresh session.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NewSession {
+    /// The token in Proxmox's ticket form; the cookie's value.
+    pub token: Secret,
+    /// The session itself.
+    pub session: SessionView,
+}
+
+/// A session as its owner sees it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SessionView {
+    /// Who.
+    pub user: UserId,
+    /// Anti-forgery token for forms.
+    pub csrf: Secret,
+    /// Privileges at `/` by Proxmox's names.
+    pub privileges: Vec<String>,
+    /// Language, theme.
+    pub preferences: BTreeMap<String, String>,
+}
+
+/// The node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeView {
+    /// Its name.
+    pub node: NodeName,
+    /// Kiste's version.
+    pub version: String,
+    /// Cores and memory.
+    pub capacity: HostCapacity,
+    /// Memory promised to running containers.
+    pub memory_promised: Bytes,
+    /// Memory the host could hand out now (`MemAvailable`).
+    pub memory_available: Bytes,
+    /// Free bytes where containers lie.
+    pub disk_free: Bytes,
+    /// `v2` or `hybrid`.
+    pub cgroup_layout: String,
+    /// The bridge's network.
+    pub subnet: String,
+}
+
+/// A container as lists show it; `kiste list --json` prints these fields.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ContainerSummary {
+    /// Number.
+    pub vmid: Vmid,
+    /// Name.
+    pub name: ContainerName,
+    /// Status.
+    pub status: ContainerStatus,
+    /// Why it failed or is unknown.
+    pub reason: Option<String>,
+    /// The task at work on it.
+    pub task: Option<TaskId>,
+    /// Memory limit in bytes.
+    pub memory_max_bytes: u64,
+    /// Memory in use in bytes, 0 when stopped.
+    pub memory_used_bytes: u64,
+    /// Cores it may use: its limit, or all of the node's.
+    pub cores: u32,
+    /// CPU in use in hundredths of a percent of one core.
+    pub cpu_usage: u32,
+    /// Addresses.
+    pub addresses: Vec<IpAddr>,
+    /// The template it was made from.
+    pub template: TemplateName,
+    /// Seconds since init started, 0 when stopped.
+    pub uptime_s: u64,
+    /// Whether it starts with the node.
+    pub onboot: bool,
+}
+
+/// A container in full.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ContainerDetail {
+    /// As in the list.
+    pub summary: ContainerSummary,
+    /// What was decided about it.
+    pub config: ContainerConfig,
+    /// First host id of its block.
+    pub id_base: u32,
+    /// What it uses now; `None` when it is stopped.
+    pub usage: Option<Usage>,
+    /// What the caller may do with it, by Proxmox's names.
+    pub privileges: Vec<String>,
+    /// Limits that this host cannot enforce, with the reason.
+    pub unenforced: Vec<String>,
+}
+
+/// A reading with rates.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Usage {
+    /// The reading.
+    pub stats: ContainerStats,
+    /// CPU in hundredths of a percent of one core.
+    pub cpu_usage: u32,
+    /// Received bytes a second.
+    pub rx_rate: u64,
+    /// Sent bytes a second.
+    pub tx_rate: u64,
+}
+
+/// What a create call made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreatedContainer {
+    /// Its number.
+    pub vmid: Vmid,
+    /// Its name.
+    pub name: ContainerName,
+    /// The task that makes (and starts) it.
+    pub task: TaskId,
+}
+
+/// One line of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// Unix seconds.
+    pub time: i64,
+    /// Who; may be a name that failed to log in.
+    pub actor: String,
+    /// From where.
+    pub address: Option<IpAddr>,
+    /// What, the call's name.
+    pub action: String,
+    /// On what.
+    pub object: String,
+    /// `ok`, `denied` or `failed`.
+    pub result: String,
+}
