@@ -1,1 +1,20 @@
-//! The kernel: namespaces, id maps, mounts, cgroups, netlink, seccomp, pty, pidfd, openat2 paths.
+//! The kernel as Kiste uses it: the only crate with `unsafe`, and the only door to `nix`, `rustix`,
+//! `libc`, `libseccomp` and the netlink crates.
+//!
+//! One module per kernel subject, named with the kernel's word. Functions take typed arguments and
+//! return an errno with what it was about; they never log, and never know what a container is.
+
+pub mod capabilities;
+pub mod cgroup;
+pub mod idmap;
+pub mod mount;
+pub mod namespaces;
+pub mod overlay;
+pub mod process;
+pub mod pty;
+pub mod rights;
+pub mod rtnetlink;
+#[cfg(feature = "seccomp")]
+pub mod seccomp;
+pub mod seccomp_load;
+pub mod spawn;

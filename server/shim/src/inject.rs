@@ -1,0 +1,193 @@
+//! Putting settings into a tree that does not run, from inside the container's namespaces.
+//!
+//! The child has the container's ids, a mount namespace whose root is the tree, and nothing else: a
+//! path it opens, through whatever symbolic link, ends inside the tree. It may allocate, since the
+//! shim is single-threaded.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    os::{
+        fd::AsFd,
+        unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    },
+    path::Path,
+};
+
+use linux::{
+    mount,
+    namespaces::{self, CONTAINER_NAMESPACES},
+    process::{self, CloneArgs, Cloned, SingleThreaded},
+    rights,
+};
+use model::Hostname;
+use protocol::shim::{Injection, ShimPlan};
+
+use crate::{
+    failure::{At, Failure},
+    launch::reap,
+    tree::Tree,
+};
+
+/// Largest file that is rewritten.
+const FILE_MAX: u64 = 1024 * 1024;
+
+/// Puts the settings in.
+pub(crate) fn inject(
+    proof: SingleThreaded,
+    plan: &ShimPlan,
+    tree: &Tree,
+    injections: &[Injection],
+) -> Result<(), Failure> {
+    tree.enter()?;
+    let (ours, theirs) = rights::packet_pair().at("make a socket pair")?;
+    let args = CloneArgs { namespaces: CONTAINER_NAMESPACES, ..CloneArgs::default() };
+    match process::clone_process(proof, args).at("clone a worker")? {
+        Cloned::Child => {
+            drop(ours);
+            let result = enter(theirs.as_fd()).and_then(|()| injections.iter().try_for_each(apply));
+            let mut bytes = Vec::new();
+            if let Err(failure) = result {
+                bytes.extend(failure.errno().to_ne_bytes());
+                bytes.extend(failure.step().as_bytes());
+            }
+            let _ = rights::send(theirs.as_fd(), if bytes.is_empty() { b"D" } else { &bytes }, &[]);
+            process::exit_now(0)
+        }
+        Cloned::Parent { pid, pidfd } => {
+            drop(theirs);
+            let result = namespaces::write_id_maps(pid, &plan.id_map.map_line())
+                .at("write the id maps")
+                .and_then(|()| {
+                    rights::send(ours.as_fd(), b"G", &[]).at("tell the worker to go on")?;
+                    let mut bytes = [0; 128];
+                    let (n, _) = rights::receive(ours.as_fd(), &mut bytes).at("wait for the worker")?;
+                    if &bytes[..n] == b"D" { Ok(()) } else { Err(Failure::from_child(&bytes[..n])) }
+                });
+            drop(ours);
+            reap(pidfd.as_fd());
+            result
+        }
+    }
+}
+
+fn enter(socket: std::os::fd::BorrowedFd<'_>) -> Result<(), Failure> {
+    let mut word = [0; 1];
+    let (n, _) = rights::receive(socket, &mut word).at("listen to the shim")?;
+    if n == 0 {
+        process::exit_now(126);
+    }
+    namespaces::become_root_inside().at("become root inside")?;
+    mount::make_root_slave().at("separate mounts")?;
+    mount::enter_copy_of_current_folder().at("enter the tree")?;
+    mount::pivot_to_current_folder().at("pivot into the tree")?;
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    Ok(())
+}
+
+fn apply(injection: &Injection) -> Result<(), Failure> {
+    match injection {
+        Injection::Hostname(name) => set_hostname(name).at("set the host name"),
+        Injection::Network => set_network().at("set up the network"),
+        Injection::RootPassword(hash) => set_password(hash).at("set the root password"),
+        Injection::SshKeys(keys) => set_ssh_keys(keys).at("set the ssh keys"),
+    }
+}
+
+/// Writes beside the file and renames, so that it is never half there; a link in its place is replaced.
+fn replace(path: &str, mode: u32, content: &str) -> io::Result<()> {
+    let beside = format!("{path}.kiste-new");
+    let _ = fs::remove_file(&beside);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
+    file.write_all(content.as_bytes())?;
+    file.set_permissions(fs::Permissions::from_mode(mode))?;
+    fs::rename(&beside, path)
+}
+
+fn read_bounded(path: &str) -> io::Result<String> {
+    if fs::metadata(path)?.len() > FILE_MAX {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(String::from_utf8_lossy(&fs::read(path)?).into_owned())
+}
+
+fn set_hostname(name: &Hostname) -> io::Result<()> {
+    fs::create_dir_all("/etc")?;
+    replace("/etc/hostname", 0o644, &format!("{name}\n"))?;
+    let short = name.as_str().split('.').next().unwrap_or_default();
+    let names = if short == name.as_str() { short.to_owned() } else { format!("{name} {short}") };
+    let hosts = format!(
+        "127.0.0.1\tlocalhost\n127.0.1.1\t{names}\n::1\tlocalhost ip6-localhost ip6-loopback\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n"
+    );
+    replace("/etc/hosts", 0o644, &hosts)
+}
+
+fn set_network() -> io::Result<()> {
+    if Path::new("/etc/network/interfaces").is_file() && Path::new("/sbin/ifup").exists() {
+        let text = read_bounded("/etc/network/interfaces")?;
+        if text.contains("eth0") {
+            return Ok(());
+        }
+        return replace(
+            "/etc/network/interfaces",
+            0o644,
+            &format!("{text}\nauto eth0\niface eth0 inet dhcp\n"),
+        );
+    }
+    let has_networkd = ["/lib/systemd/systemd-networkd", "/usr/lib/systemd/systemd-networkd"];
+    let folder = "/etc/systemd/network";
+    if !has_networkd.iter().any(|p| Path::new(p).exists()) || mentions_eth0(folder) {
+        return Ok(());
+    }
+    fs::create_dir_all(folder)?;
+    replace(
+        &format!("{folder}/eth0.network"),
+        0o644,
+        "[Match]\nName=eth0\n\n[Network]\nDHCP=ipv4\n\n[DHCPv4]\nClientIdentifier=mac\n",
+    )
+}
+
+fn mentions_eth0(folder: &str) -> bool {
+    let Ok(entries) = fs::read_dir(folder) else { return false };
+    entries.flatten().take(100).any(|e| {
+        e.path().extension().is_some_and(|x| x == "network")
+            && read_bounded(&e.path().to_string_lossy()).is_ok_and(|t| t.contains("eth0"))
+    })
+}
+
+fn set_password(hash: &str) -> io::Result<()> {
+    let shadow = read_bounded("/etc/shadow")?;
+    let mut found = false;
+    let lines =
+        shadow.lines().map(|line| match line.strip_prefix("root:").and_then(|rest| rest.split_once(':')) {
+            Some((_, rest)) => {
+                found = true;
+                format!("root:{hash}:{rest}\n")
+            }
+            None => format!("{line}\n"),
+        });
+    let new: String = lines.collect();
+    if !found {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    let mode = fs::metadata("/etc/shadow")?.permissions().mode() & 0o777;
+    let group = std::os::unix::fs::MetadataExt::gid(&fs::metadata("/etc/shadow")?);
+    replace("/etc/shadow", mode, &new)?;
+    std::os::unix::fs::chown("/etc/shadow", Some(0), Some(group))
+}
+
+fn set_ssh_keys(keys: &str) -> io::Result<()> {
+    let folder = Path::new("/root/.ssh");
+    if !folder.is_dir() {
+        fs::DirBuilder::new().mode(0o700).recursive(true).create(folder)?;
+    }
+    let old = read_bounded("/root/.ssh/authorized_keys").unwrap_or_default();
+    let mut text = old;
+    for key in keys.lines().map(str::trim).filter(|k| !k.is_empty()) {
+        if !text.lines().any(|l| l == key) {
+            text.push_str(key);
+            text.push('\n');
+        }
+    }
+    replace("/root/.ssh/authorized_keys", 0o600, &text)
+}

@@ -1,0 +1,228 @@
+//! The loop: waits for the pty, viewers, commands, requests and the end of init.
+//!
+//! It survives the engine: nothing here waits for anybody. A reboot from inside relaunches from the
+//! stored plan; after any other end it stays until its exit record has been collected.
+
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    process::ExitCode,
+};
+
+use linux::process::SingleThreaded;
+use protocol::shim::{ExitRecord, LaunchFailure, ShimInfo, ShimPlan, ShimReply, ShimRequest, VERSION};
+use rustix::event::{PollFd, PollFlags, poll};
+
+use crate::{
+    console::Console,
+    control::Control,
+    exec::{self, Session},
+    failure::{At, Failure},
+    launch::{self, Init},
+    tree::Tree,
+};
+
+const SIGHUP: i32 = 1;
+const SIGINT: i32 = 2;
+
+/// A container's parent.
+#[derive(Debug)]
+pub(crate) struct Shim {
+    proof: SingleThreaded,
+    plan: ShimPlan,
+    tree: Tree,
+    init: Init,
+    control: Control,
+    console: Console,
+    sessions: Vec<Session>,
+    reboots: u32,
+    exit: Option<ExitRecord>,
+    is_collected: bool,
+}
+
+/// What became readable or writable, by owner.
+#[derive(Debug, Default)]
+struct Ready {
+    listener: bool,
+    connections: Vec<usize>,
+    init: bool,
+    pty: bool,
+    viewers: Vec<usize>,
+    viewer_room: bool,
+    sessions: bool,
+}
+
+impl Shim {
+    pub(crate) fn new(
+        proof: SingleThreaded,
+        plan: ShimPlan,
+        tree: Tree,
+        init: Init,
+        listener: OwnedFd,
+    ) -> Result<Self, Failure> {
+        rustix::io::ioctl_fionbio(&init.console, true).at("prepare the console")?;
+        let console = Console::new(plan.scrollback_bytes);
+        let control = Control::new(listener);
+        let (sessions, reboots, exit, is_collected) = (Vec::new(), 0, None, false);
+        Ok(Self { proof, plan, tree, init, control, console, sessions, reboots, exit, is_collected })
+    }
+
+    /// Who and what this is.
+    pub(crate) fn info(&self) -> ShimInfo {
+        ShimInfo {
+            version: VERSION,
+            vmid: self.plan.vmid,
+            init_pid: self.init.pid.as_raw_nonzero().get(),
+            init_start_ticks: self.init.start_ticks,
+            reboots: self.reboots,
+            exit: self.exit.clone(),
+            is_adopted: false,
+        }
+    }
+
+    /// Serves until the exit record has been collected.
+    pub(crate) fn serve(mut self) -> ExitCode {
+        while !self.is_collected {
+            let Ok(ready) = self.wait() else { return ExitCode::FAILURE };
+            if ready.pty {
+                self.console.read_pty(self.init.console.as_fd());
+                self.console.write_pty(self.init.console.as_fd());
+            }
+            if ready.viewer_room {
+                self.console.flush();
+            }
+            for index in ready.viewers.into_iter().rev() {
+                self.console.read_viewer(index, self.init.console.as_fd());
+            }
+            if ready.sessions {
+                self.sessions.retain_mut(Session::advance);
+            }
+            for index in ready.connections.into_iter().rev() {
+                self.answer(index);
+            }
+            if ready.listener {
+                self.control.accept();
+            }
+            if ready.init {
+                self.init_ended();
+            }
+        }
+        ExitCode::SUCCESS
+    }
+
+    fn wait(&self) -> rustix::io::Result<Ready> {
+        let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(16);
+        let watch = |fd, flags| PollFd::from_borrowed_fd(fd, flags);
+        fds.extend(self.control.sockets().map(|fd| watch(fd, PollFlags::IN)));
+        let after_control = fds.len();
+        if self.exit.is_none() {
+            let room = if self.console.has_input() { PollFlags::OUT } else { PollFlags::empty() };
+            fds.push(watch(self.init.pidfd.as_fd(), PollFlags::IN));
+            fds.push(watch(self.init.console.as_fd(), PollFlags::IN | room));
+        }
+        let after_init = fds.len();
+        for (fd, is_blocked) in self.console.sockets() {
+            fds.push(watch(fd, if is_blocked { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN }));
+        }
+        let after_viewers = fds.len();
+        for session in &self.sessions {
+            fds.extend(session.readable().into_iter().map(|fd| watch(fd, PollFlags::IN)));
+            fds.extend(session.writable().into_iter().map(|fd| watch(fd, PollFlags::OUT)));
+        }
+        rustix::io::retry_on_intr(|| poll(&mut fds, None))?;
+        let hit = |fd: &PollFd<'_>| !fd.revents().is_empty();
+        let is_writable = |fd: &PollFd<'_>| fd.revents().contains(PollFlags::OUT);
+        let heard = |fd: &PollFd<'_>| !(fd.revents() - PollFlags::OUT).is_empty();
+        let viewers = &fds[after_init..after_viewers];
+        Ok(Ready {
+            listener: hit(&fds[0]),
+            connections: (0..after_control - 1).filter(|i| hit(&fds[i + 1])).collect(),
+            init: after_init > after_control && hit(&fds[after_control]),
+            pty: after_init > after_control && hit(&fds[after_control + 1]),
+            viewers: (0..viewers.len()).filter(|i| heard(&viewers[*i])).collect(),
+            viewer_room: viewers.iter().any(is_writable),
+            sessions: fds[after_viewers..].iter().any(hit),
+        })
+    }
+
+    fn answer(&mut self, index: usize) {
+        let Some(request) = self.control.receive(index) else { return };
+        if matches!(request, ShimRequest::Subscribe) {
+            self.control.subscribe(index);
+        }
+        if matches!(request, ShimRequest::Collect) {
+            self.is_collected = self.exit.is_some();
+        }
+        let reply = self.fulfil(request).map_err(LaunchFailure::from);
+        self.control.reply(index, reply);
+    }
+
+    fn fulfil(&mut self, request: ShimRequest) -> Result<(ShimReply, Option<OwnedFd>), Failure> {
+        match request {
+            ShimRequest::Info => Ok((ShimReply::Info(self.info()), None)),
+            ShimRequest::OpenConsole(size) => {
+                self.require_running()?;
+                let (near, far) = linux::rights::packet_pair().at("make a viewer")?;
+                let _ = linux::pty::set_size(self.init.console.as_fd(), size.cols, size.rows);
+                self.console.add_viewer(near).at("add a viewer: there are too many")?;
+                Ok((ShimReply::Viewer, Some(far)))
+            }
+            ShimRequest::Exec(plan) => {
+                self.require_running()?;
+                if self.sessions.len() >= exec::SESSIONS_MAX {
+                    return Err(Failure::plain("run a command: too many are running"));
+                }
+                let (session, far) = exec::start(self.proof, &self.plan, &self.init, &plan)?;
+                self.sessions.push(session);
+                Ok((ShimReply::Viewer, Some(far)))
+            }
+            ShimRequest::SignalInit(signal) => {
+                self.require_running()?;
+                linux::process::signal_pidfd(self.init.pidfd.as_fd(), signal).at("signal init")?;
+                Ok((ShimReply::Done, None))
+            }
+            ShimRequest::RevokeViewers => {
+                self.console.revoke();
+                self.sessions.iter_mut().for_each(Session::hang_up);
+                Ok((ShimReply::Done, None))
+            }
+            ShimRequest::ReplacePlan(plan) => {
+                self.plan = *plan;
+                Ok((ShimReply::Done, None))
+            }
+            ShimRequest::Subscribe | ShimRequest::Collect => Ok((ShimReply::Done, None)),
+        }
+    }
+
+    fn require_running(&self) -> Result<(), Failure> {
+        if self.exit.is_none() { Ok(()) } else { Err(Failure::plain("reach init: it has ended")) }
+    }
+
+    fn init_ended(&mut self) {
+        let status = launch::reap(self.init.pidfd.as_fd());
+        self.console.read_pty(self.init.console.as_fd());
+        let signal = status.as_ref().and_then(rustix::process::WaitIdStatus::terminating_signal);
+        let code = status.as_ref().and_then(rustix::process::WaitIdStatus::exit_status);
+        self.exit = match (signal, code) {
+            (Some(SIGHUP), _) => self.relaunch().err().map(|f| ExitRecord::RelaunchFailed(f.into())),
+            (Some(SIGINT), _) | (_, Some(0)) => Some(ExitRecord::PoweredOff),
+            (Some(signal), _) => Some(ExitRecord::Killed(signal)),
+            (None, code) => Some(ExitRecord::Exited(code.unwrap_or(-1))),
+        };
+        // Commands inside died with init; what they said last still goes out.
+        self.sessions.retain_mut(Session::advance);
+        if self.exit.is_some() {
+            self.console.end();
+        }
+        let info = self.info();
+        self.control.tell(&info);
+    }
+
+    /// The kernel ends init by SIGHUP when reboot(2) is called inside (pid_namespaces(7)).
+    fn relaunch(&mut self) -> Result<(), Failure> {
+        launch::clear_cgroup(&self.plan.cgroup)?;
+        self.init = launch::launch(self.proof, &self.plan, &self.tree)?;
+        rustix::io::ioctl_fionbio(&self.init.console, true).at("prepare the console")?;
+        self.reboots += 1;
+        Ok(())
+    }
+}
