@@ -56,8 +56,10 @@ pub fn spawn_detached(what: &Detached<'_>) -> io::Result<()> {
         .map(|fd| rustix::io::fcntl_dupfd_cloexec(fd, 64))
         .collect::<Result<Vec<_>, _>>()?;
     let sources: Vec<RawFd> = copies.iter().map(AsRawFd::as_raw_fd).collect();
-    let procs = what.cgroup_procs.map(|fd| fd.as_raw_fd());
-    let mut command = Command::new(format!("/proc/self/fd/{}", what.program.as_raw_fd()));
+    let program = rustix::io::fcntl_dupfd_cloexec(what.program, 64)?;
+    let procs_copy = what.cgroup_procs.map(|fd| rustix::io::fcntl_dupfd_cloexec(fd, 64)).transpose()?;
+    let procs = procs_copy.as_ref().map(AsRawFd::as_raw_fd);
+    let mut command = Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()));
     command.arg0(what.name).arg(what.argument).env_clear().current_dir("/");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     // SAFETY: the closure runs between fork and exec: it calls raw system calls only, allocates nothing
@@ -65,7 +67,7 @@ pub fn spawn_detached(what: &Detached<'_>) -> io::Result<()> {
     unsafe { command.pre_exec(move || detach(&sources, procs)) };
     // The child exits at once, its own child goes on to exec.
     command.spawn()?.wait()?;
-    drop(copies);
+    drop((copies, program, procs_copy));
     Ok(())
 }
 

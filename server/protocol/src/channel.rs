@@ -11,6 +11,7 @@ use std::{
 };
 
 use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
     net::{
         AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
@@ -116,6 +117,16 @@ impl Channel {
         Ok(())
     }
 
+    /// Waits until something can be received; `false` when the time is up.
+    ///
+    /// # Errors
+    /// When the socket failed.
+    pub fn wait_readable(&self, patience: std::time::Duration) -> Result<bool, ChannelError> {
+        let patience = Timespec::try_from(patience).map_err(|_| Errno::INVAL)?;
+        let mut fds = [PollFd::new(&self.socket, PollFlags::IN)];
+        Ok(rustix::io::retry_on_intr(|| poll(&mut fds, Some(&patience)))? > 0)
+    }
+
     fn send_packet(&self, parts: &[IoSlice<'_>], fds: &[BorrowedFd<'_>]) -> Result<(), ChannelError> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS_MAX))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
@@ -174,6 +185,24 @@ impl Channel {
         }
         Ok(received.bytes)
     }
+}
+
+/// A message as its bytes, for a channel of another kind such as a memfd.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub fn to_bytes<T: Serialize>(message: &T) -> Result<Vec<u8>, ChannelError> {
+    serde_json::to_vec(message).map_err(ChannelError::Json)
+}
+
+/// Waits until at least one socket has something to receive or has closed; gives their places.
+///
+/// # Errors
+/// The kernel's errno.
+pub fn poll_readable(sockets: &[BorrowedFd<'_>]) -> Result<Vec<usize>, ChannelError> {
+    let mut fds: Vec<_> = sockets.iter().map(|s| PollFd::from_borrowed_fd(*s, PollFlags::IN)).collect();
+    rustix::io::retry_on_intr(|| poll(&mut fds, None))?;
+    Ok((0..fds.len()).filter(|i| !fds[*i].revents().is_empty()).collect())
 }
 
 /// A listening SEQPACKET socket at a path.

@@ -219,7 +219,7 @@ impl Shim {
 
     /// The kernel ends init by SIGHUP when reboot(2) is called inside (pid_namespaces(7)).
     fn relaunch(&mut self) -> Result<(), Failure> {
-        launch::clear_cgroup(&self.plan.cgroup)?;
+        launch::wait_until_empty(&self.plan.cgroup)?;
         self.init = launch::launch(self.proof, &self.plan, &self.tree)?;
         rustix::io::ioctl_fionbio(&self.init.console, true).at("prepare the console")?;
         self.reboots += 1;

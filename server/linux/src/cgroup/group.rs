@@ -76,7 +76,7 @@ impl Group {
     pub fn set_frozen(&self, frozen: Frozen, patience: Duration) -> io::Result<()> {
         fs::write(self.v2.join("cgroup.freeze"), if frozen == Frozen::Yes { "1" } else { "0" })?;
         let wanted = if frozen == Frozen::Yes { "frozen 1" } else { "frozen 0" };
-        self.wait_for_event(wanted, patience)
+        wait_for_event(&self.v2, wanted, patience)
     }
 
     /// Whether the group is frozen.
@@ -100,26 +100,7 @@ impl Group {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
             result => result?,
         }
-        self.wait_for_event("populated 0", patience)
-    }
-
-    fn wait_for_event(&self, wanted: &str, patience: Duration) -> io::Result<()> {
-        let events = fs::File::open(self.v2.join("cgroup.events"))?;
-        let end = Instant::now() + patience;
-        loop {
-            let mut text = [0; 256];
-            let n = rustix::io::pread(&events, &mut text, 0)?;
-            if String::from_utf8_lossy(&text[..n]).lines().any(|l| l == wanted) {
-                return Ok(());
-            }
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            let left = Timespec::try_from(left).map_err(|_| io::ErrorKind::InvalidInput)?;
-            let mut fds = [PollFd::from_borrowed_fd(events.as_fd(), PollFlags::PRI)];
-            rustix::io::retry_on_intr(|| poll(&mut fds, Some(&left)))?;
-        }
+        wait_for_event(&self.v2, "populated 0", patience)
     }
 
     /// Removes the folders, those that the container made below the payload too. No process may be left.
@@ -132,6 +113,26 @@ impl Group {
             result = result.and(remove_below(&folder));
         }
         result
+    }
+}
+
+/// Waits until a line stands in a group's `cgroup.events`.
+pub(super) fn wait_for_event(folder: &Path, wanted: &str, patience: Duration) -> io::Result<()> {
+    let events = fs::File::open(folder.join("cgroup.events"))?;
+    let end = Instant::now() + patience;
+    loop {
+        let mut text = [0; 256];
+        let n = rustix::io::pread(&events, &mut text, 0)?;
+        if String::from_utf8_lossy(&text[..n]).lines().any(|l| l == wanted) {
+            return Ok(());
+        }
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        let left = Timespec::try_from(left).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let mut fds = [PollFd::from_borrowed_fd(events.as_fd(), PollFlags::PRI)];
+        rustix::io::retry_on_intr(|| poll(&mut fds, Some(&left)))?;
     }
 }
 

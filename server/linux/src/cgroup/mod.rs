@@ -21,6 +21,9 @@ pub use usage::GroupUsage;
 /// v1 controllers that carry limits or figures.
 const V1_CONTROLLERS: [&str; 7] = ["cpu", "cpuacct", "cpuset", "memory", "devices", "pids", "blkio"];
 
+/// How long a shim may take to end after it was let go of.
+const SHIM_PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// Where the trees of this host are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
@@ -146,7 +149,11 @@ impl Instance {
     /// # Errors
     /// The first that could not be removed; the others are removed all the same.
     pub fn remove(&self) -> io::Result<()> {
-        let mut result = Ok(());
+        // A shim that was just let go of may still be on its way out.
+        let mut result = match group::wait_for_event(&self.v2(), "populated 0", SHIM_PATIENCE) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            result => result,
+        };
         let v1 = self.v1().into_iter().map(|(_, folder)| folder);
         for folder in [self.shims(), self.v2()].into_iter().chain(v1) {
             result = result.and(remove_folder(&folder));

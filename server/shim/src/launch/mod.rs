@@ -9,10 +9,7 @@
 
 mod child;
 
-use std::{
-    io::Write,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
-};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use linux::{
     namespaces::{self, CONTAINER_NAMESPACES},
@@ -198,11 +195,9 @@ pub(crate) fn reap(pidfd: BorrowedFd<'_>) -> Option<rustix::process::WaitIdStatu
         .flatten()
 }
 
-/// Ends everything in the payload and waits until it is empty, before a relaunch.
-pub(crate) fn clear_cgroup(plan: &CgroupPlan) -> Result<(), Failure> {
-    let mut kill =
-        std::fs::File::options().write(true).open(plan.payload.join("cgroup.kill")).at("open cgroup.kill")?;
-    kill.write_all(b"1").at("end what is left of the container")?;
+/// Waits until the payload is empty, before a relaunch. Everything in it dies with init's pid namespace.
+/// Not by `cgroup.kill`: Linux 6.18 then kills every process that is born into the group later.
+pub(crate) fn wait_until_empty(plan: &CgroupPlan) -> Result<(), Failure> {
     let events = std::fs::File::open(plan.payload.join("cgroup.events")).at("open cgroup.events")?;
     loop {
         let mut text = [0; 256];

@@ -1,0 +1,93 @@
+//! What the host has and lacks.
+
+use std::fs;
+
+use model::{
+    Bytes,
+    finding::{Finding, FindingLevel},
+    limits::HostCapacity,
+};
+
+/// Cores and memory of the host.
+#[must_use]
+pub fn capacity() -> HostCapacity {
+    let cores =
+        std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX));
+    HostCapacity { cores, memory: meminfo("MemTotal") }
+}
+
+/// Memory the host could hand out now.
+#[must_use]
+pub fn memory_available() -> Bytes {
+    meminfo("MemAvailable")
+}
+
+fn meminfo(key: &str) -> Bytes {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|l| l.strip_prefix(key)?.strip_prefix(':'));
+    let kib = line.and_then(|l| l.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    Bytes(kib.unwrap_or(0).saturating_mul(1024))
+}
+
+/// Host-wide settings that many containers need, with the least value; raised, never lowered.
+const SYSCTLS: [(&str, u64); 6] = [
+    ("fs/inotify/max_user_instances", 65_536),
+    ("fs/inotify/max_user_watches", 1_048_576),
+    ("fs/inotify/max_queued_events", 65_536),
+    ("kernel/keys/maxkeys", 20_000),
+    ("kernel/keys/maxbytes", 2_000_000),
+    ("net/ipv4/ip_forward", 1),
+];
+
+/// Raises the settings; those that could not be raised come back as findings.
+#[must_use]
+pub fn raise_sysctls() -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (key, least) in SYSCTLS {
+        let file = format!("/proc/sys/{key}");
+        let now: u64 = fs::read_to_string(&file).ok().and_then(|t| t.trim().parse().ok()).unwrap_or(0);
+        if now < least && fs::write(&file, least.to_string()).is_err() {
+            let name = key.replace('/', ".");
+            findings.push(Finding {
+                check: "sysctl".into(),
+                level: FindingLevel::Warning,
+                found: format!("{name} is {now} and could not be raised"),
+                mend: format!("set {name} = {least} on the host"),
+            });
+        }
+    }
+    findings
+}
+
+/// Checks of the kernel.
+#[must_use]
+pub fn findings() -> Vec<Finding> {
+    vec![kernel_version(), user_namespaces(), pressure()]
+}
+
+fn finding(check: &str, is_met: bool, level: FindingLevel, found: String, mend: &str) -> Finding {
+    let (level, mend) = if is_met { (FindingLevel::Ok, "") } else { (level, mend) };
+    Finding { check: check.into(), level, found, mend: mend.into() }
+}
+
+fn kernel_version() -> Finding {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let release = release.trim();
+    let mut numbers = release.split(['.', '-']).map(|n| n.parse::<u32>().unwrap_or(0));
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    let mend = "install a kernel of 6.1 or newer, as Debian 12 has";
+    finding("kernel", version >= (6, 1), FindingLevel::Blocker, format!("Linux {release}"), mend)
+}
+
+fn user_namespaces() -> Finding {
+    let text = fs::read_to_string("/proc/sys/user/max_user_namespaces").unwrap_or_default();
+    let most: u64 = text.trim().parse().unwrap_or(0);
+    let found = format!("up to {most} user namespaces");
+    finding("user-namespaces", most > 0, FindingLevel::Blocker, found, "set user.max_user_namespaces above 0")
+}
+
+fn pressure() -> Finding {
+    let is_on = fs::metadata("/proc/pressure/cpu").is_ok();
+    let found = if is_on { "pressure figures are on" } else { "no pressure figures" };
+    finding("pressure", is_on, FindingLevel::Warning, found.into(), "boot the kernel with psi=1")
+}
