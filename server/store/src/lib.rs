@@ -1,1 +1,156 @@
-//! The database: schema, migrations, queries.
+//! The database: schema, migrations, queries; SQLite in WAL mode with full sync.
+//!
+//! It decides nothing and reads no clock: times come in as Unix seconds. What a whole cluster would
+//! share (containers as decided, templates, users) lies in other tables than what one node owns
+//! (state, tasks, sessions, audit). One file per subject, all methods on [`Store`].
+
+mod access;
+mod audit;
+mod containers;
+mod journal;
+mod settings;
+mod tasks;
+mod templates;
+
+use std::{
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use rusqlite::Connection;
+use rusqlite_migration::{M, Migrations};
+use thiserror::Error;
+
+pub use access::{SessionRow, UserRow};
+pub use audit::AuditRow;
+pub use containers::ContainerRow;
+pub use journal::JournalEntry;
+
+const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("../migrations/0001.sql"))];
+
+/// The open database.
+#[derive(Debug)]
+pub struct Store {
+    connection: Mutex<Connection>,
+}
+
+/// A query or the opening failed.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The file cannot be made or opened.
+    #[error("cannot open the database {0}")]
+    Open(std::path::PathBuf, #[source] std::io::Error),
+    /// Its content is damaged.
+    #[error("the database is damaged ({0}): put back a copy; it was not touched")]
+    Damaged(String),
+    /// It was written by a newer version, or a migration failed.
+    #[error("the database does not fit this version of kiste")]
+    Migration(#[source] rusqlite_migration::Error),
+    /// SQLite.
+    #[error("the database refused")]
+    Sql(#[from] rusqlite::Error),
+    /// A row holds what this version does not understand.
+    #[error("a row of the database is not understood")]
+    Row(#[from] serde_json::Error),
+    /// A value that must be unique is taken.
+    #[error("{0} is taken: choose another")]
+    Taken(String),
+    /// The row was changed since it was read.
+    #[error("it was changed meanwhile: load it again")]
+    Stale,
+    /// There is no such row.
+    #[error("there is no such row")]
+    Absent,
+}
+
+impl Store {
+    /// Opens the file, making it with mode 0600, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it is damaged, too new or cannot be written; it is never replaced.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        std::fs::File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(|e| StoreError::Open(path.to_owned(), e))?;
+        Self::prepare(Connection::open(path)?)
+    }
+
+    /// A database that is gone when it is dropped, for tests.
+    ///
+    /// # Errors
+    /// When SQLite cannot make one.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        Self::prepare(Connection::open_in_memory()?)
+    }
+
+    fn prepare(mut connection: Connection) -> Result<Self, StoreError> {
+        let check: String = connection
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .map_err(|e| StoreError::Damaged(e.to_string()))?;
+        if check != "ok" {
+            return Err(StoreError::Damaged(check));
+        }
+        connection.busy_timeout(std::time::Duration::from_secs(10))?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        Migrations::from_slice(MIGRATIONS).to_latest(&mut connection).map_err(StoreError::Migration)?;
+        Ok(Self { connection: Mutex::new(connection) })
+    }
+
+    /// A panic in another thread left no half-done transaction: SQLite rolled it back.
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Several queries as one: all or nothing.
+    fn transaction<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction()?;
+        let value = work(&transaction)?;
+        transaction.commit()?;
+        Ok(value)
+    }
+}
+
+/// Names the column of a failed uniqueness check, as the operator knows it.
+fn taken(error: rusqlite::Error, config: &model::ContainerConfig) -> StoreError {
+    let rusqlite::Error::SqliteFailure(_, Some(text)) = &error else { return error.into() };
+    let address = config.nic.as_ref().map(|n| (n.mac, n.address));
+    let what = match text.rsplit('.').next() {
+        Some("vmid") => format!("container number {}", config.vmid),
+        Some("name") => format!("the name {}", config.name),
+        Some("id_slot") => format!("id block {}", config.id_slot),
+        Some("mac") => address.map(|(mac, _)| format!("MAC address {mac}")).unwrap_or_default(),
+        Some("address") => address.map(|(_, a)| format!("address {a}")).unwrap_or_default(),
+        _ => return error.into(),
+    };
+    StoreError::Taken(what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn migrations_are_valid() {
+        Migrations::from_slice(MIGRATIONS).validate().unwrap();
+    }
+
+    #[test]
+    fn a_damaged_file_is_refused_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("kiste.db");
+        std::fs::write(&path, vec![b'x'; 8192]).unwrap();
+        assert!(matches!(Store::open(&path), Err(StoreError::Damaged(_))));
+        assert_eq!(std::fs::read(&path).unwrap(), vec![b'x'; 8192]);
+    }
+}

@@ -1,0 +1,259 @@
+//! Containers: what was decided (shared) and what is wanted and was seen on this node.
+
+use std::{collections::BTreeSet, net::Ipv4Addr};
+
+use model::{ContainerConfig, PowerState, Vmid};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::{Store, StoreError, taken};
+
+/// One container's rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerRow {
+    /// What was decided.
+    pub config: ContainerConfig,
+    /// What the operator wants.
+    pub power: PowerState,
+    /// Why the last operation failed.
+    pub last_error: Option<String>,
+    /// A UUID that stays with it.
+    pub uuid: String,
+}
+
+const SELECT: &str = "SELECT c.config, c.version, s.power_state, s.last_error, s.uuid \
+    FROM containers c JOIN container_state s USING (vmid)";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<(String, u64, String, Option<String>, String)> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+}
+
+fn parse(
+    (config, version, power, last_error, uuid): (String, u64, String, Option<String>, String),
+) -> Result<ContainerRow, StoreError> {
+    let config: ContainerConfig = serde_json::from_str(&config)?;
+    let power = if power == "on" { PowerState::On } else { PowerState::Off };
+    Ok(ContainerRow { config: ContainerConfig { version, ..config }, power, last_error, uuid })
+}
+
+fn power_word(power: PowerState) -> &'static str {
+    match power {
+        PowerState::On => "on",
+        PowerState::Off => "off",
+    }
+}
+
+impl Store {
+    /// Adds a container and the journal entry of its creation together.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`] names what is not unique.
+    pub fn insert_container(
+        &self,
+        config: &ContainerConfig,
+        uuid: &str,
+        task: &str,
+    ) -> Result<i64, StoreError> {
+        let json = serde_json::to_string(config)?;
+        let (mac, address) = config.nic.as_ref().map(|n| (n.mac.to_string(), n.address.to_string())).unzip();
+        self.transaction(|c| {
+            c.execute(
+                "INSERT INTO containers VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                params![
+                    config.vmid.get(),
+                    config.name.as_str(),
+                    config.id_slot,
+                    mac,
+                    address,
+                    config.version,
+                    json
+                ],
+            )
+            .map_err(|e| taken(e, config))?;
+            c.execute(
+                "INSERT INTO container_state VALUES (?1, 'off', NULL, ?2)",
+                params![config.vmid.get(), uuid],
+            )?;
+            crate::journal::insert(c, "create", &config.vmid.to_string(), task, "")
+        })
+    }
+
+    /// All containers by number.
+    ///
+    /// # Errors
+    /// When the database refuses or a row is not understood.
+    pub fn list_containers(&self) -> Result<Vec<ContainerRow>, StoreError> {
+        let connection = self.lock();
+        let mut query = connection.prepare_cached(&format!("{SELECT} ORDER BY vmid"))?;
+        let rows = query.query_map([], read)?.collect::<Result<Vec<_>, _>>()?;
+        rows.into_iter().map(parse).collect()
+    }
+
+    /// One container by number.
+    ///
+    /// # Errors
+    /// As [`Store::list_containers`].
+    pub fn find_container(&self, vmid: Vmid) -> Result<Option<ContainerRow>, StoreError> {
+        let row =
+            self.lock().query_row(&format!("{SELECT} WHERE vmid = ?1"), [vmid.get()], read).optional()?;
+        row.map(parse).transpose()
+    }
+
+    /// The number behind a name.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn find_vmid(&self, name: &str) -> Result<Option<Vmid>, StoreError> {
+        let found: Option<u32> = self
+            .lock()
+            .query_row("SELECT vmid FROM containers WHERE name = ?1", [name], |r| r.get(0))
+            .optional()?;
+        Ok(found.and_then(|n| n.try_into().ok()))
+    }
+
+    /// Replaces a configuration that still has the version `config.version`; the new one is one higher.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] when somebody was faster, [`StoreError::Taken`], [`StoreError::Absent`].
+    pub fn update_container(&self, config: &ContainerConfig) -> Result<ContainerConfig, StoreError> {
+        let new = ContainerConfig { version: config.version + 1, ..config.clone() };
+        let json = serde_json::to_string(&new)?;
+        let changed = self
+            .lock()
+            .execute(
+                "UPDATE containers SET name = ?3, version = ?4, config = ?5 WHERE vmid = ?1 AND version = ?2",
+                params![config.vmid.get(), config.version, new.name.as_str(), new.version, json],
+            )
+            .map_err(|e| taken(e, config))?;
+        match changed {
+            1 => Ok(new),
+            _ if self.find_container(config.vmid)?.is_some() => Err(StoreError::Stale),
+            _ => Err(StoreError::Absent),
+        }
+    }
+
+    /// What the operator wants of it now.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn set_power(&self, vmid: Vmid, power: PowerState) -> Result<(), StoreError> {
+        let sql = "UPDATE container_state SET power_state = ?2 WHERE vmid = ?1";
+        self.lock().execute(sql, params![vmid.get(), power_word(power)])?;
+        Ok(())
+    }
+
+    /// Why its last operation failed, or that none did.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn set_last_error(&self, vmid: Vmid, error: Option<&str>) -> Result<(), StoreError> {
+        let sql = "UPDATE container_state SET last_error = ?2 WHERE vmid = ?1";
+        self.lock().execute(sql, params![vmid.get(), error])?;
+        Ok(())
+    }
+
+    /// Removes a container: its number, name, ids and address are free from here on.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn delete_container(&self, vmid: Vmid) -> Result<(), StoreError> {
+        self.lock().execute("DELETE FROM containers WHERE vmid = ?1", [vmid.get()])?;
+        Ok(())
+    }
+
+    /// Id slots in use.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn taken_slots(&self) -> Result<BTreeSet<u32>, StoreError> {
+        let connection = self.lock();
+        let mut query = connection.prepare("SELECT id_slot FROM containers")?;
+        Ok(query.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?)
+    }
+
+    /// Addresses in use.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn taken_addresses(&self) -> Result<BTreeSet<Ipv4Addr>, StoreError> {
+        let connection = self.lock();
+        let mut query = connection.prepare("SELECT address FROM containers WHERE address IS NOT NULL")?;
+        let texts = query.query_map([], |r| r.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+        Ok(texts.iter().filter_map(|t| t.parse().ok()).collect())
+    }
+
+    /// The lowest number that no container has.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn free_vmid(&self) -> Result<Option<Vmid>, StoreError> {
+        let connection = self.lock();
+        let mut next = Some(Vmid::FIRST);
+        for vmid in numbers(&connection)? {
+            if next.is_some_and(|n| n.get() == vmid) {
+                next = next.and_then(Vmid::next);
+            }
+        }
+        Ok(next)
+    }
+}
+
+fn numbers(connection: &Connection) -> Result<Vec<u32>, StoreError> {
+    let mut query = connection.prepare("SELECT vmid FROM containers ORDER BY vmid")?;
+    Ok(query.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{Limits, network::Nic, template::ImageRef};
+
+    fn config(vmid: u32, name: &str) -> ContainerConfig {
+        ContainerConfig {
+            vmid: vmid.try_into().unwrap(),
+            name: name.parse().unwrap(),
+            hostname: name.parse().unwrap(),
+            template: "debian-12".parse().unwrap(),
+            image: ImageRef { digest: model::Digest::from_bytes(&[1; 32]), layers: vec![] },
+            id_slot: vmid,
+            limits: Limits::default(),
+            nic: Some(Nic {
+                mac: model::MacAddress([2, 0, 0, 0, 0, u8::try_from(vmid).unwrap()]),
+                address: Ipv4Addr::new(10, 0, 0, u8::try_from(vmid).unwrap()),
+            }),
+            is_onboot: false,
+            version: 1,
+        }
+    }
+
+    #[test]
+    fn whatever_must_be_unique_is_named_when_it_is_taken() {
+        let store = Store::in_memory().unwrap();
+        store.insert_container(&config(100, "web"), "u", "t").unwrap();
+        let refused = |c: ContainerConfig| match store.insert_container(&c, "u", "t") {
+            Err(StoreError::Taken(what)) => what,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(refused(config(100, "db")), "container number 100");
+        assert_eq!(refused(config(101, "web")), "the name web");
+        assert_eq!(refused(ContainerConfig { id_slot: 100, ..config(101, "db") }), "id block 100");
+        assert_eq!(
+            refused(ContainerConfig { nic: config(100, "x").nic, ..config(101, "db") }),
+            "MAC address 02:00:00:00:00:64"
+        );
+        // A refused container leaves no journal entry either.
+        assert_eq!(store.list_journal().unwrap().len(), 1);
+        assert_eq!(store.free_vmid().unwrap().unwrap().get(), 101);
+    }
+
+    #[test]
+    fn a_stale_change_is_refused() {
+        let store = Store::in_memory().unwrap();
+        let first = config(100, "web");
+        store.insert_container(&first, "u", "t").unwrap();
+        assert_eq!(store.update_container(&first).unwrap().version, 2);
+        assert!(matches!(store.update_container(&first), Err(StoreError::Stale)));
+        store.delete_container(first.vmid).unwrap();
+        assert!(matches!(store.update_container(&first), Err(StoreError::Absent)));
+        assert!(store.taken_slots().unwrap().is_empty());
+    }
+}
