@@ -236,10 +236,17 @@ mod tests {
         assert_eq!(refused(config(100, "db")), "container number 100");
         assert_eq!(refused(config(101, "web")), "the name web");
         assert_eq!(refused(ContainerConfig { id_slot: 100, ..config(101, "db") }), "id block 100");
+        let nic = |mac: u8| {
+            Some(Nic {
+                mac: model::MacAddress([2, 0, 0, 0, 0, mac]),
+                address: Ipv4Addr::new(10, 0, 0, mac - 1),
+            })
+        };
         assert_eq!(
-            refused(ContainerConfig { nic: config(100, "x").nic, ..config(101, "db") }),
+            refused(ContainerConfig { nic: nic(100), ..config(101, "db") }),
             "MAC address 02:00:00:00:00:64"
         );
+        assert_eq!(refused(ContainerConfig { nic: nic(101), ..config(101, "db") }), "address 10.0.0.100");
         // A refused container leaves no journal entry either.
         assert_eq!(store.list_journal().unwrap().len(), 1);
         assert_eq!(store.free_vmid().unwrap().unwrap().get(), 101);
