@@ -186,8 +186,34 @@ pub fn signal_descriptor(signals: &[i32]) -> io::Result<OwnedFd> {
 /// # Errors
 /// The kernel's errno.
 pub fn close_on_exec_from(first: u32) -> io::Result<()> {
-    // SAFETY: with CLOSE_RANGE_CLOEXEC no descriptor is closed under anybody's feet; they are only flagged.
-    let rc = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    close_range(first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC)
+}
+
+/// Closes every descriptor from `first` on, whoever owns it (close_range(2)). For a process that is
+/// about to exec: values that own such a descriptor must neither be used nor dropped afterwards.
+///
+/// # Errors
+/// The kernel's errno.
+pub fn close_from(first: u32) -> io::Result<()> {
+    close_range(first, u32::MAX, 0)
+}
+
+/// As [`close_from`] 3, but leaves one descriptor open.
+///
+/// # Errors
+/// The kernel's errno.
+pub fn close_all_but(keep: BorrowedFd<'_>) -> io::Result<()> {
+    let keep = u32::try_from(keep.as_raw_fd()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    if keep > 3 {
+        close_range(3, keep - 1, 0)?;
+    }
+    close_from(keep.max(2) + 1)
+}
+
+fn close_range(first: u32, last: u32, flags: u32) -> io::Result<()> {
+    // SAFETY: no memory is passed. Without CLOEXEC owned descriptors are closed under their owners'
+    // feet; the callers' contract says that these owners are never heard of again.
+    let rc = unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) };
     if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

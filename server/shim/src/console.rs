@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use protocol::viewer::{DATA_MAX, Frame, TermSize};
 use rustix::{
+    event::PollFlags,
     io::Errno,
     net::{RecvFlags, SendFlags},
 };
@@ -74,9 +75,17 @@ impl Console {
         Self { ring: Ring::new(scrollback as usize), viewers: Vec::new(), input: Vec::new() }
     }
 
-    /// Sockets to watch, and whether each waits to be written to.
-    pub(crate) fn sockets(&self) -> impl Iterator<Item = (BorrowedFd<'_>, bool)> {
-        self.viewers.iter().map(|v| (v.socket.as_fd(), v.is_blocked))
+    /// Sockets to watch, and what for. The writer is not heard while its last input waits for the pty.
+    pub(crate) fn sockets(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
+        self.viewers.iter().enumerate().map(|(index, v)| {
+            let mut flags = if self.is_full_for(index) { PollFlags::empty() } else { PollFlags::IN };
+            flags.set(PollFlags::OUT, v.is_blocked);
+            (v.socket.as_fd(), flags)
+        })
+    }
+
+    fn is_full_for(&self, index: usize) -> bool {
+        index + 1 == self.viewers.len() && self.input.len() >= DATA_MAX
     }
 
     /// Whether input waits for the pty.
@@ -109,13 +118,13 @@ impl Console {
         }
     }
 
-    /// Reads what the pty has; `false` when it has nothing more to say for good.
-    pub(crate) fn read_pty(&mut self, master: BorrowedFd<'_>) {
+    /// Reads a piece of what the pty has to say, and gives its length.
+    pub(crate) fn read_pty(&mut self, master: BorrowedFd<'_>) -> Result<usize, Errno> {
         let mut buffer = [0; 4096];
-        if let Ok(n) = rustix::io::read(master, &mut buffer) {
-            self.ring.write(&buffer[..n]);
-            self.flush();
-        }
+        let n = rustix::io::read(master, &mut buffer)?;
+        self.ring.write(&buffer[..n]);
+        self.flush();
+        Ok(n)
     }
 
     /// Sends each viewer what it has not seen, as far as its socket takes it.
@@ -140,13 +149,14 @@ impl Console {
         });
     }
 
-    /// Takes what viewer number `index` sends; a closed or crooked one is let go of.
+    /// Takes what viewer number `index` sends; a closed or crooked one is let go of. Input never grows
+    /// beyond two frames: see `sockets`.
     pub(crate) fn read_viewer(&mut self, index: usize, master: BorrowedFd<'_>) {
         let Some(viewer) = self.viewers.get(index) else { return };
         let has_pen = index + 1 == self.viewers.len();
         let mut buffer = [0; DATA_MAX + 1];
         match Frame::recv(viewer.socket.as_fd(), &mut buffer, RecvFlags::DONTWAIT) {
-            Ok(Some(Frame::Data(data))) if has_pen && self.input.len() < DATA_MAX => {
+            Ok(Some(Frame::Data(data))) if has_pen => {
                 self.input.extend_from_slice(data);
                 self.write_pty(master);
             }
@@ -178,6 +188,9 @@ impl Console {
 
     /// Writes waiting input to the pty, as far as it takes it.
     pub(crate) fn write_pty(&mut self, master: BorrowedFd<'_>) {
+        if self.input.is_empty() {
+            return;
+        }
         match rustix::io::write(master, &self.input) {
             Ok(n) => drop(self.input.drain(..n)),
             Err(Errno::AGAIN | Errno::INTR) => {}

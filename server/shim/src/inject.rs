@@ -6,7 +6,7 @@
 
 use std::{
     fs::{self, OpenOptions},
-    io::{self, Write},
+    io::{self, Read, Write},
     os::{
         fd::AsFd,
         unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
@@ -22,6 +22,7 @@ use linux::{
 };
 use model::Hostname;
 use protocol::shim::{Injection, ShimPlan};
+use rustix::fs::OFlags;
 
 use crate::{
     failure::{At, Failure},
@@ -105,10 +106,16 @@ fn replace(path: &str, mode: u32, content: &str) -> io::Result<()> {
 }
 
 fn read_bounded(path: &str) -> io::Result<String> {
-    if fs::metadata(path)?.len() > FILE_MAX {
-        return Err(io::ErrorKind::FileTooLarge.into());
+    // An image may hold a pipe in this place: opening it must not wait for a writer.
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let about = file.metadata()?;
+    if !about.is_file() || about.len() > FILE_MAX {
+        return Err(io::ErrorKind::InvalidData.into());
     }
-    Ok(String::from_utf8_lossy(&fs::read(path)?).into_owned())
+    let mut bytes = Vec::new();
+    file.take(FILE_MAX).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn set_hostname(name: &Hostname) -> io::Result<()> {
@@ -156,6 +163,9 @@ fn mentions_eth0(folder: &str) -> bool {
 }
 
 fn set_password(hash: &str) -> io::Result<()> {
+    if hash.contains([':', '\n']) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
     let shadow = read_bounded("/etc/shadow")?;
     let mut found = false;
     let lines =

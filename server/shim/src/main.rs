@@ -54,6 +54,11 @@ fn run(report: &Channel) -> Result<Option<serve::Shim>, Failure> {
     let _ = rustix::process::setsid();
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
         .at("hide memory")?;
+    // Modes below are meant as they are written, whatever the engine was started with.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    // The container's parent is the last to go when memory is short; children put it back. Not every
+    // root may lower it.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "-900");
     match read_task()? {
         ShimTask::Launch(plan) => {
             let listener = inherited_descriptor(4).at("take over the listening socket")?;

@@ -10,7 +10,10 @@ use std::{
 
 use linux::process::SingleThreaded;
 use protocol::shim::{ExitRecord, LaunchFailure, ShimInfo, ShimPlan, ShimReply, ShimRequest, VERSION};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::Errno,
+};
 
 use crate::{
     console::Console,
@@ -36,6 +39,7 @@ pub(crate) struct Shim {
     sessions: Vec<Session>,
     reboots: u32,
     exit: Option<ExitRecord>,
+    is_console_dead: bool,
     is_collected: bool,
 }
 
@@ -62,8 +66,19 @@ impl Shim {
         rustix::io::ioctl_fionbio(&init.console, true).at("prepare the console")?;
         let console = Console::new(plan.scrollback_bytes);
         let control = Control::new(listener);
-        let (sessions, reboots, exit, is_collected) = (Vec::new(), 0, None, false);
-        Ok(Self { proof, plan, tree, init, control, console, sessions, reboots, exit, is_collected })
+        Ok(Self {
+            proof,
+            plan,
+            tree,
+            init,
+            control,
+            console,
+            sessions: Vec::new(),
+            reboots: 0,
+            exit: None,
+            is_console_dead: false,
+            is_collected: false,
+        })
     }
 
     /// Who and what this is.
@@ -84,8 +99,7 @@ impl Shim {
         while !self.is_collected {
             let Ok(ready) = self.wait() else { return ExitCode::FAILURE };
             if ready.pty {
-                self.console.read_pty(self.init.console.as_fd());
-                self.console.write_pty(self.init.console.as_fd());
+                self.serve_pty();
             }
             if ready.viewer_room {
                 self.console.flush();
@@ -109,6 +123,19 @@ impl Shim {
         ExitCode::SUCCESS
     }
 
+    /// The kernel hangs the terminal up when a session leader with it ends, as at each logout: our
+    /// slave end is dead then, and the master says so over and over until somebody opens a new one.
+    fn serve_pty(&mut self) {
+        let master = self.init.console.as_fd();
+        if let Err(Errno::IO) = self.console.read_pty(master) {
+            match linux::pty::open_slave(master) {
+                Ok(slave) => self.init.console_slave = slave,
+                Err(_) => self.is_console_dead = true,
+            }
+        }
+        self.console.write_pty(self.init.console.as_fd());
+    }
+
     fn wait(&self) -> rustix::io::Result<Ready> {
         let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(16);
         let watch = |fd, flags| PollFd::from_borrowed_fd(fd, flags);
@@ -117,12 +144,12 @@ impl Shim {
         if self.exit.is_none() {
             let room = if self.console.has_input() { PollFlags::OUT } else { PollFlags::empty() };
             fds.push(watch(self.init.pidfd.as_fd(), PollFlags::IN));
-            fds.push(watch(self.init.console.as_fd(), PollFlags::IN | room));
+            if !self.is_console_dead {
+                fds.push(watch(self.init.console.as_fd(), PollFlags::IN | room));
+            }
         }
         let after_init = fds.len();
-        for (fd, is_blocked) in self.console.sockets() {
-            fds.push(watch(fd, if is_blocked { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN }));
-        }
+        fds.extend(self.console.sockets().map(|(fd, flags)| watch(fd, flags)));
         let after_viewers = fds.len();
         for session in &self.sessions {
             fds.extend(session.readable().into_iter().map(|fd| watch(fd, PollFlags::IN)));
@@ -137,7 +164,7 @@ impl Shim {
             listener: hit(&fds[0]),
             connections: (0..after_control - 1).filter(|i| hit(&fds[i + 1])).collect(),
             init: after_init > after_control && hit(&fds[after_control]),
-            pty: after_init > after_control && hit(&fds[after_control + 1]),
+            pty: after_init > after_control + 1 && hit(&fds[after_control + 1]),
             viewers: (0..viewers.len()).filter(|i| heard(&viewers[*i])).collect(),
             viewer_room: viewers.iter().any(is_writable),
             sessions: fds[after_viewers..].iter().any(hit),
@@ -199,9 +226,10 @@ impl Shim {
 
     fn init_ended(&mut self) {
         let status = launch::reap(self.init.pidfd.as_fd());
-        self.console.read_pty(self.init.console.as_fd());
+        while matches!(self.console.read_pty(self.init.console.as_fd()), Ok(1..)) {}
         let signal = status.as_ref().and_then(rustix::process::WaitIdStatus::terminating_signal);
         let code = status.as_ref().and_then(rustix::process::WaitIdStatus::exit_status);
+        self.sessions.iter_mut().for_each(Session::give_up_start);
         self.exit = match (signal, code) {
             (Some(SIGHUP), _) => self.relaunch().err().map(|f| ExitRecord::RelaunchFailed(f.into())),
             (Some(SIGINT), _) | (_, Some(0)) => Some(ExitRecord::PoweredOff),
@@ -219,9 +247,10 @@ impl Shim {
 
     /// The kernel ends init by SIGHUP when reboot(2) is called inside (pid_namespaces(7)).
     fn relaunch(&mut self) -> Result<(), Failure> {
-        launch::wait_until_empty(&self.plan.cgroup)?;
+        launch::clear_cgroup(&self.plan.cgroup)?;
         self.init = launch::launch(self.proof, &self.plan, &self.tree)?;
         rustix::io::ioctl_fionbio(&self.init.console, true).at("prepare the console")?;
+        self.is_console_dead = false;
         self.reboots += 1;
         Ok(())
     }

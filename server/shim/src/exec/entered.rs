@@ -33,6 +33,11 @@ pub(super) struct Work<'a> {
 
 /// First clone: joins cgroups and namespaces, then clones the command as its own sibling.
 pub(super) fn enter(proof: SingleThreaded, work: &Work<'_>, socket: BorrowedFd<'_>) -> ! {
+    // Before the container's rights are put on: raising limits and lowering the score needs the host's.
+    for limit in &work.plan.rlimits {
+        process::set_rlimit_clamped(rustix::process::getpid(), limit.resource, limit.soft, limit.hard);
+    }
+    let _ = std::fs::write("/proc/self/oom_score_adj", "0");
     let joined = join_v1(work.cgroups)
         .and_then(|()| namespaces::join_all(work.init.pidfd.as_fd()).at("join the container"));
     let args = CloneArgs { is_sibling: true, ..CloneArgs::default() };
@@ -81,14 +86,16 @@ fn become_command(work: &Work<'_>) -> Result<std::convert::Infallible, Refusal> 
         rustix::process::setsid().at("begin a session")?;
         process::replace_stdio(stdin, stdout, stderr).at("take the pipes")?;
     }
+    // Closed for good before any path of the container is looked at: its files, the user's home among
+    // them, could lead through /proc/self/fd to a folder of the host.
+    process::close_from(3).at("close descriptors")?;
     process::join_new_session_keyring();
     namespaces::become_root_inside().at("become root inside")?;
     let user = find_user(work.exec.user.as_deref().unwrap_or("root"))?;
     if work.exec.pty.is_some() {
         let uid = rustix::fs::Uid::from_raw(user.uid);
-        rustix::fs::fchown(stdin, Some(uid), None).at("hand over the terminal")?;
+        rustix::fs::fchown(rustix::stdio::stdin(), Some(uid), None).at("hand over the terminal")?;
     }
-    process::close_on_exec_from(3).at("close descriptors")?;
     shed_rights(work.plan)?;
     namespaces::become_user(user.uid, user.gid, &user.groups).at("become the user")?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));

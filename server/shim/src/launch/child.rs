@@ -47,6 +47,16 @@ fn exec(work: &Work<'_>) -> Result<std::convert::Infallible, Failure> {
 }
 
 fn prepare(work: &Work<'_>, socket: BorrowedFd<'_>) -> Result<(), Failure> {
+    settle(work, socket)?;
+    // Closed for good, not just flagged: init's path is the container's, and a link in it could lead
+    // through /proc/self/fd to a folder of the host.
+    process::close_all_but(socket).at("close descriptors")?;
+    wait_for_go(socket)?;
+    shed_rights(work.plan)
+}
+
+/// Everything that needs descriptors.
+fn settle(work: &Work<'_>, socket: BorrowedFd<'_>) -> Result<(), Failure> {
     join_v1(work.cgroups)?;
     wait_for_go(socket)?;
     namespaces::become_root_inside().at("become root inside")?;
@@ -67,11 +77,7 @@ fn prepare(work: &Work<'_>, socket: BorrowedFd<'_>) -> Result<(), Failure> {
 
     process::reset_signals();
     process::join_new_session_keyring();
-    process::adopt_terminal(slave.as_fd()).at("take the console")?;
-    rustix::process::umask(Mode::from_raw_mode(0o022));
-    process::close_on_exec_from(3).at("close descriptors")?;
-    wait_for_go(socket)?;
-    shed_rights(work.plan)
+    process::adopt_terminal(slave.as_fd()).at("take the console")
 }
 
 /// Drops capabilities and loads the system call filter, the same for init and every command.

@@ -8,6 +8,7 @@
 //!    failure is errno and step as bytes.
 
 mod child;
+mod clear;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -28,6 +29,7 @@ use crate::{
 };
 
 pub(crate) use child::{join_v1, shed_rights};
+pub(crate) use clear::clear_cgroup;
 
 const GO: &[u8] = b"G";
 const NETNS: &[u8] = b"N";
@@ -193,19 +195,4 @@ pub(crate) fn reap(pidfd: BorrowedFd<'_>) -> Option<rustix::process::WaitIdStatu
     rustix::io::retry_on_intr(|| rustix::process::waitid(WaitId::PidFd(pidfd), WaitIdOptions::EXITED))
         .ok()
         .flatten()
-}
-
-/// Waits until the payload is empty, before a relaunch. Everything in it dies with init's pid namespace.
-/// Not by `cgroup.kill`: Linux 6.18 then kills every process that is born into the group later.
-pub(crate) fn wait_until_empty(plan: &CgroupPlan) -> Result<(), Failure> {
-    let events = std::fs::File::open(plan.payload.join("cgroup.events")).at("open cgroup.events")?;
-    loop {
-        let mut text = [0; 256];
-        let n = rustix::io::pread(&events, &mut text, 0).at("read cgroup.events")?;
-        if text[..n].windows(11).any(|w| w == b"populated 0") {
-            return Ok(());
-        }
-        let mut fds = [rustix::event::PollFd::new(&events, rustix::event::PollFlags::PRI)];
-        rustix::io::retry_on_intr(|| rustix::event::poll(&mut fds, None)).at("wait for the cgroup")?;
-    }
 }
