@@ -39,3 +39,16 @@ pub fn raise_permitted() -> io::Result<()> {
     rustix::thread::set_capabilities(None, CapabilitySets { effective: sets.permitted, ..sets })?;
     Ok(())
 }
+
+/// Gives up every capability but those in `keep` (one bit each), for good.
+///
+/// # Errors
+/// The kernel's errno.
+pub fn keep_only(keep: u64) -> io::Result<()> {
+    limit_to(keep)?;
+    let held = rustix::thread::capabilities(None)?.permitted & CapabilitySet::from_bits_truncate(keep);
+    let sets = CapabilitySets { effective: held, permitted: held, inheritable: CapabilitySet::empty() };
+    rustix::thread::set_capabilities(None, sets)?;
+    rustix::thread::set_no_new_privs(true)?;
+    Ok(())
+}

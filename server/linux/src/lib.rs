@@ -12,8 +12,10 @@ pub mod namespaces;
 pub mod overlay;
 pub mod process;
 pub mod pty;
+pub mod remove_tree;
 pub mod rights;
 pub mod rtnetlink;
+pub mod sandbox;
 #[cfg(feature = "seccomp")]
 pub mod seccomp;
 pub mod seccomp_load;

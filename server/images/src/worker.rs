@@ -1,0 +1,170 @@
+//! The confined process: `kiste worker unpack BASE FOLDER`, archive on standard input, reports on
+//! standard output.
+
+use std::{
+    ffi::OsString,
+    io::{self, Read, Write},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::PathBuf,
+};
+
+use linux::{process::SingleThreaded, sandbox};
+use model::{Bytes, idmap::IdMap, template::Manifest};
+use rustix::fs::{AtFlags, Mode, OFlags};
+
+use crate::{
+    report::Report,
+    unpack::{Bounds, Counting, Refusal, decompress, unpack},
+};
+
+/// Largest manifest that is read.
+const MANIFEST_MAX: u64 = 4 << 20;
+/// Bytes written between two reports of progress.
+const PROGRESS_STEP: u64 = 4 << 20;
+
+/// Runs a worker; called before any thread exists. Gives the exit code.
+#[must_use]
+pub fn main(arguments: &[OsString]) -> u8 {
+    let words: Vec<Option<&str>> = arguments.iter().map(|a| a.to_str()).collect();
+    let [Some("unpack"), Some(base), Some(folder)] = words.as_slice() else { return 2 };
+    let Some(ids) = base.parse().ok().and_then(IdMap::at) else { return 2 };
+    let folder = PathBuf::from(folder);
+    let confined = SingleThreaded::prove().and_then(|proof| {
+        let spec = sandbox::Sandbox {
+            map_line: &ids.map_line(),
+            folder: &folder,
+            capabilities: sandbox::UNPACK_CAPABILITIES,
+            memory_max: 1 << 30,
+            cpu_max_s: 3600,
+        };
+        sandbox::run(proof, &spec, |folder| i32::from(unpack_input(&folder)))
+    });
+    match confined {
+        Ok(code) => u8::try_from(code).unwrap_or(255),
+        Err(error) => {
+            tell(&Report::Refused(format!(
+                "cannot confine the unpacking: {error}; `kiste doctor` checks the host"
+            )));
+            1
+        }
+    }
+}
+
+fn tell(report: &Report) {
+    if let Ok(mut line) = serde_json::to_vec(report) {
+        line.push(b'\n');
+        let _ = io::stdout().write_all(&line);
+    }
+}
+
+fn unpack_input(folder: &OwnedFd) -> u8 {
+    match unpack_archive(folder) {
+        Ok(()) => 0,
+        Err(refusal) => {
+            let mut text = refusal.to_string();
+            let mut source = std::error::Error::source(&refusal);
+            while let Some(cause) = source {
+                text = format!("{text}: {cause}");
+                source = cause.source();
+            }
+            tell(&Report::Refused(text));
+            1
+        }
+    }
+}
+
+fn unpack_archive(folder: &OwnedFd) -> Result<(), Refusal> {
+    let bounds = Bounds::default();
+    let stream = decompress(io::stdin().lock()).map_err(Refusal::Damaged)?;
+    let mut stream = io::BufReader::new(Counting::new(stream, bounds.bytes * 2));
+    let start = io::BufRead::fill_buf(&mut stream).map_err(Refusal::Damaged)?;
+    if start.starts_with(b"manifest.json\0") {
+        return unpack_template(stream, folder, bounds);
+    }
+    let tree = unpack_layer(0, stream, folder, bounds)?;
+    if looks_like_a_system(tree.as_fd()) {
+        return Ok(());
+    }
+    Err(Refusal::Damaged(io::Error::other("it holds no root file system: /etc and an init are missing")))
+}
+
+/// Our own archive: the manifest, then its layers in order.
+fn unpack_template(stream: impl Read, folder: &OwnedFd, bounds: Bounds) -> Result<(), Refusal> {
+    let mut archive = tar::Archive::new(stream);
+    let mut entries = archive.entries().map_err(Refusal::Damaged)?;
+    let damaged = |text: &str| Refusal::Damaged(io::Error::other(text.to_owned()));
+    let first = entries.next().ok_or_else(|| damaged("it is empty"))?.map_err(Refusal::Damaged)?;
+    let mut json = Vec::new();
+    first.take(MANIFEST_MAX).read_to_end(&mut json).map_err(Refusal::Damaged)?;
+    let manifest: Manifest = serde_json::from_slice(&json).map_err(|e| Refusal::Damaged(e.into()))?;
+    if manifest.format != 1 || manifest.layers.is_empty() || manifest.layers.len() > 32 {
+        return Err(damaged("its manifest is of a format that this version does not know"));
+    }
+    for (number, layer) in (0..).zip(&manifest.layers) {
+        let entry = entries.next().ok_or_else(|| damaged("a layer is missing"))?.map_err(Refusal::Damaged)?;
+        if *entry.path_bytes() != *format!("layers/{}.tar", layer.digest).as_bytes() {
+            return Err(damaged("its layers are not those of its manifest"));
+        }
+        let tree = make_folder(number, folder)?;
+        let unpacked = unpack(entry, tree, bounds, &mut progress())?;
+        if unpacked.digest != layer.digest {
+            return Err(damaged(
+                "the digest of a layer is not the one in its manifest: download or build it again",
+            ));
+        }
+        report_layer(number, &unpacked);
+    }
+    tell(&Report::Manifest(manifest));
+    Ok(())
+}
+
+fn unpack_layer(
+    number: u32,
+    stream: impl Read,
+    folder: &OwnedFd,
+    bounds: Bounds,
+) -> Result<OwnedFd, Refusal> {
+    let tree = make_folder(number, folder)?;
+    let copy = tree.try_clone().map_err(|e| Refusal::Write(number.to_string(), e))?;
+    let unpacked = unpack(stream, tree, bounds, &mut progress())?;
+    report_layer(number, &unpacked);
+    Ok(copy)
+}
+
+fn report_layer(number: u32, unpacked: &crate::unpack::Unpacked) {
+    tell(&Report::Layer {
+        number,
+        digest: unpacked.digest.clone(),
+        archive_size: unpacked.archive_size,
+        size: unpacked.size,
+        skipped: unpacked.skipped,
+    });
+}
+
+fn progress() -> impl FnMut(u64) {
+    let mut told = 0;
+    move |bytes| {
+        if bytes >= told + PROGRESS_STEP {
+            told = bytes;
+            tell(&Report::Progress(Bytes(bytes)));
+        }
+    }
+}
+
+/// `<number>/fs`: the tree lies alone in a folder that nothing from the archive can name.
+fn make_folder(number: u32, folder: &OwnedFd) -> Result<OwnedFd, Refusal> {
+    let name = number.to_string();
+    let make = || -> rustix::io::Result<OwnedFd> {
+        rustix::fs::mkdirat(folder, &name, Mode::from_raw_mode(0o700))?;
+        let path = format!("{name}/fs");
+        rustix::fs::mkdirat(folder, &path, Mode::from_raw_mode(0o755))?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::openat(folder, &path, flags, Mode::empty())
+    };
+    make().map_err(|e| Refusal::Write(name.clone(), e.into()))
+}
+
+fn looks_like_a_system(tree: BorrowedFd<'_>) -> bool {
+    let has = |path: &str| rustix::fs::statat(tree, path, AtFlags::SYMLINK_NOFOLLOW).is_ok();
+    has("etc") && ["sbin/init", "usr/sbin/init", "bin/sh", "usr/bin/sh"].into_iter().any(has)
+}
