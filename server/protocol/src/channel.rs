@@ -31,6 +31,9 @@ const FDS_MAX: usize = 8;
 const LAST: u8 = 0;
 const MORE: u8 = 1;
 
+/// A message's bytes, and the descriptors that came with it.
+type Packets = (Vec<u8>, Vec<OwnedFd>);
+
 /// A message could not be sent or received.
 #[derive(Debug, Error)]
 pub enum ChannelError {
@@ -147,7 +150,7 @@ impl Channel {
         Ok(Some((message, fds)))
     }
 
-    fn recv_bytes(&self) -> Result<Option<(Vec<u8>, Vec<OwnedFd>)>, ChannelError> {
+    fn recv_bytes(&self) -> Result<Option<Packets>, ChannelError> {
         let mut packet = vec![0; PACKET_MAX];
         let mut message = Vec::new();
         let mut fds = Vec::new();
