@@ -1,0 +1,144 @@
+//! Passwords: what is accepted, and how they are kept: argon2id for users, crypt(5) inside containers.
+//!
+//! Hashing costs 19 MiB and tens of milliseconds on purpose; the caller bounds how many run at a time.
+
+use argon2::{Argon2, PasswordHasher, PasswordVerifier, password_hash};
+use sha_crypt::ShaCrypt;
+use thiserror::Error;
+
+/// Fewest characters of a password.
+pub const PASSWORD_MIN_CHARS: usize = 8;
+/// Most bytes of a password.
+pub const PASSWORD_MAX_BYTES: usize = 1024;
+
+/// The hash of a password that nobody knows, with the parameters of [`hash_password`].
+const DUMMY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// A password was not accepted, or not hashed.
+#[derive(Debug, Error)]
+pub enum HashPasswordError {
+    /// Too short.
+    #[error("the password is too short: use at least {PASSWORD_MIN_CHARS} characters")]
+    TooShort,
+    /// Too long.
+    #[error("the password is too long: use at most {PASSWORD_MAX_BYTES} bytes")]
+    TooLong,
+    /// It could end the line it is written on.
+    #[error("the password has a control character: use characters that can be typed")]
+    ControlCharacter,
+    /// The hash function failed.
+    #[error("hash the password")]
+    Hash(#[source] password_hash::Error),
+}
+
+/// The stored hash cannot be read: the database was changed from outside.
+#[derive(Debug, Error)]
+#[error("the stored password hash is not understood")]
+pub struct VerifyPasswordError(#[source] password_hash::Error);
+
+/// Whether a new password may be used; for forms that want to say so before anything else happens.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_password(password: &str) -> Result<(), HashPasswordError> {
+    if password.len() > PASSWORD_MAX_BYTES {
+        return Err(HashPasswordError::TooLong);
+    }
+    if password.chars().count() < PASSWORD_MIN_CHARS {
+        return Err(HashPasswordError::TooShort);
+    }
+    if password.chars().any(char::is_control) {
+        return Err(HashPasswordError::ControlCharacter);
+    }
+    Ok(())
+}
+
+/// The argon2id hash of a new password, in PHC form, with a random salt.
+///
+/// # Errors
+/// When the password is not accepted, or memory or random bytes are missing.
+pub fn hash_password(password: &str) -> Result<String, HashPasswordError> {
+    check_password(password)?;
+    let hash = Argon2::default().hash_password(password.as_bytes()).map_err(HashPasswordError::Hash)?;
+    Ok(hash.to_string())
+}
+
+/// A container root's password as `/etc/shadow` wants it: SHA-512, which every libc reads (crypt(5)).
+///
+/// # Errors
+/// As [`hash_password`].
+pub fn hash_root_password(password: &str) -> Result<String, HashPasswordError> {
+    check_password(password)?;
+    let hash = ShaCrypt::SHA512.hash_password(password.as_bytes()).map_err(HashPasswordError::Hash)?;
+    Ok(hash.to_string())
+}
+
+/// Whether a password is the one behind a hash of [`hash_password`].
+///
+/// # Errors
+/// When the hash is none.
+pub fn verify_password(password: &str, hash: &str) -> Result<bool, VerifyPasswordError> {
+    if password.len() > PASSWORD_MAX_BYTES {
+        return Ok(false);
+    }
+    match Argon2::default().verify_password(password.as_bytes(), hash) {
+        Ok(()) => Ok(true),
+        Err(password_hash::Error::PasswordInvalid) => Ok(false),
+        Err(error) => Err(VerifyPasswordError(error)),
+    }
+}
+
+/// Takes as long as [`verify_password`] and is never true: for users that do not exist, so that the
+/// time of the answer does not tell who does.
+#[must_use]
+pub fn verify_dummy(password: &str) -> bool {
+    let verified = verify_password(password, DUMMY);
+    // The result must not be guessed away; that it is false is the point.
+    std::hint::black_box(verified).is_ok_and(|_| false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_opens_its_own_hash_only() {
+        let hash = hash_password("correct horse").unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$"));
+        assert!(verify_password("correct horse", &hash).unwrap());
+        assert!(!verify_password("correct horsf", &hash).unwrap());
+        assert!(!verify_password("", &hash).unwrap());
+        assert_ne!(hash, hash_password("correct horse").unwrap(), "the salt must be random");
+        assert!(verify_password("correct horse", "plain text").is_err());
+    }
+
+    #[test]
+    fn the_dummy_costs_what_a_real_hash_costs_and_never_opens() {
+        let parameters = |hash: &str| hash.split('$').take(4).collect::<Vec<_>>().join("$");
+        assert_eq!(parameters(DUMMY), parameters(&hash_password("correct horse").unwrap()));
+        // A dummy that cannot be read would answer at once.
+        assert!(!verify_password("correct horse", DUMMY).unwrap());
+        assert!(!verify_dummy("correct horse"));
+    }
+
+    #[test]
+    fn poor_passwords_are_refused_with_the_reason() {
+        assert!(matches!(hash_password("1234567"), Err(HashPasswordError::TooShort)));
+        assert!(matches!(hash_password(&"x".repeat(1025)), Err(HashPasswordError::TooLong)));
+        assert!(matches!(hash_root_password("eight\nor more"), Err(HashPasswordError::ControlCharacter)));
+        // Characters are counted, not bytes.
+        assert!(check_password("ääääääää").is_ok());
+        assert!(matches!(check_password("ääää"), Err(HashPasswordError::TooShort)));
+    }
+
+    #[test]
+    fn roots_hash_is_one_that_libc_reads() {
+        let hash = hash_root_password("correct horse").unwrap();
+        assert!(hash.starts_with("$6$"), "{hash}");
+        assert!(!hash.contains([':', '\n']));
+        let parsed = sha_crypt::PasswordHash::new(&hash).unwrap();
+        assert!(ShaCrypt::SHA512.verify_password(b"correct horse", &parsed).is_ok());
+        assert!(ShaCrypt::SHA512.verify_password(b"correct horsf", &parsed).is_err());
+    }
+}
