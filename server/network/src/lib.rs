@@ -1,1 +1,178 @@
-//! Bridge, addresses, DHCP and DNS, NAT, port rules.
+//! The network of one instance: a bridge, its rules, its DHCP and DNS server.
+//!
+//! | part | task |
+//! | --- | --- |
+//! | [`subnet`] | chooses a network that no route of the host covers |
+//! | [`rules`] | the nftables rule set, written whole |
+//! | [`dnsmasq`] | one DHCP and DNS server a bridge, found again after a restart |
+//!
+//! Everything is named after the bridge, so instances never meet. It knows no user and no task.
+
+mod dnsmasq;
+mod rules;
+pub mod subnet;
+
+use std::{fs, io, net::Ipv4Addr, path::PathBuf};
+
+use linux::rtnetlink::{self, VethEnd};
+use model::{BridgeName, ContainerName, Subnet, Vmid, network::Nic};
+use thiserror::Error;
+
+/// What an instance's network is to be.
+#[derive(Debug, Clone)]
+pub struct NetworkSpec {
+    /// Bridge and identity.
+    pub bridge: BridgeName,
+    /// The bridge's address and network.
+    pub subnet: Subnet,
+    /// Folder for the server's files; root's.
+    pub run_dir: PathBuf,
+    /// Ids that the server runs with.
+    pub server_id: u32,
+    /// Group in the v2 tree that the server lives in, so that it outlives the engine's own.
+    pub server_cgroup: Option<PathBuf>,
+}
+
+/// One container on the bridge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Its number.
+    pub vmid: Vmid,
+    /// Its name in DNS.
+    pub name: ContainerName,
+    /// Its addresses.
+    pub nic: Nic,
+}
+
+/// The network cannot be set up.
+#[derive(Debug, Error)]
+pub enum NetworkError {
+    /// The bridge.
+    #[error("cannot set up the bridge {0}")]
+    Bridge(BridgeName, #[source] io::Error),
+    /// A setting of the kernel.
+    #[error("cannot set {0}")]
+    Setting(String, #[source] io::Error),
+    /// nft is missing.
+    #[error("nft is missing: install the package nftables")]
+    NoNft(#[source] io::Error),
+    /// nft refused.
+    #[error("nft refused the rules: {0}")]
+    Rules(String),
+    /// dnsmasq is missing.
+    #[error("dnsmasq is missing: install the package dnsmasq-base")]
+    NoDnsmasq(#[source] io::Error),
+    /// dnsmasq ended at once.
+    #[error("dnsmasq does not run: {0}")]
+    Dnsmasq(String),
+    /// A file of the server.
+    #[error("cannot write {0}")]
+    File(PathBuf, #[source] io::Error),
+}
+
+/// A prepared interface for the shim.
+#[derive(Debug, Clone)]
+pub struct PreparedNic {
+    /// Name of the host end.
+    pub host_interface: String,
+    /// rtnetlink message.
+    pub message: Vec<u8>,
+    /// Where the process id goes.
+    pub netns_pid_offset: usize,
+}
+
+/// The running network.
+#[derive(Debug)]
+pub struct Network {
+    spec: NetworkSpec,
+}
+
+impl Network {
+    /// Makes bridge, rules and server, or finds them again.
+    ///
+    /// # Errors
+    /// [`NetworkError`] says what the host lacks.
+    pub fn ensure(spec: NetworkSpec, endpoints: &[Endpoint]) -> Result<Self, NetworkError> {
+        let network = Self { spec };
+        network.ensure_bridge()?;
+        network.apply(endpoints)?;
+        dnsmasq::ensure(&network.spec)?;
+        Ok(network)
+    }
+
+    /// Writes rules, DHCP and DNS entries for exactly these containers.
+    ///
+    /// # Errors
+    /// [`NetworkError`].
+    pub fn apply(&self, endpoints: &[Endpoint]) -> Result<(), NetworkError> {
+        rules::apply(&self.spec, endpoints)?;
+        dnsmasq::write_hosts(&self.spec, endpoints)
+    }
+
+    /// Puts the rules back when something has flushed them.
+    ///
+    /// # Errors
+    /// [`NetworkError`].
+    pub fn reassert(&self, endpoints: &[Endpoint]) -> Result<(), NetworkError> {
+        if rules::are_present(&self.spec) { Ok(()) } else { rules::apply(&self.spec, endpoints) }
+    }
+
+    /// The message that makes a container's interface.
+    ///
+    /// # Errors
+    /// When the bridge is gone.
+    pub fn prepare_nic(&self, endpoint: &Endpoint) -> Result<PreparedNic, NetworkError> {
+        let bridge = &self.spec.bridge;
+        let failed = |e| NetworkError::Bridge(bridge.clone(), e);
+        let index = rtnetlink::link_index(bridge.as_str()).map_err(failed)?;
+        let host_interface = bridge.host_interface(endpoint.vmid);
+        let mut host_mac = endpoint.nic.mac.0;
+        // Highest of all, so that the bridge never takes it for its own.
+        host_mac[0] = 0xfe;
+        let host = VethEnd { name: host_interface.clone(), mac: host_mac };
+        let peer = VethEnd { name: "eth0".into(), mac: endpoint.nic.mac.0 };
+        let message = rtnetlink::veth_message(&host, &peer, index, 1500);
+        Ok(PreparedNic { host_interface, message: message.bytes, netns_pid_offset: message.netns_pid_offset })
+    }
+
+    /// Takes bridge, rules and server away.
+    pub fn remove(&self) {
+        dnsmasq::stop(&self.spec);
+        rules::remove(&self.spec);
+        if let Err(error) = rtnetlink::delete_link(self.spec.bridge.as_str()) {
+            tracing::warn!(bridge = %self.spec.bridge, %error, "the bridge could not be removed");
+        }
+    }
+
+    fn ensure_bridge(&self) -> Result<(), NetworkError> {
+        let bridge = &self.spec.bridge;
+        let failed = |e| NetworkError::Bridge(bridge.clone(), e);
+        rtnetlink::ensure_bridge(bridge.as_str(), bridge_mac(bridge)).map_err(failed)?;
+        if !std::path::Path::new(&format!("/sys/class/net/{bridge}/bridge")).exists() {
+            return Err(failed(io::Error::other("an interface of that name exists and is no bridge")));
+        }
+        for (key, value) in [("accept_ra", "0"), ("disable_ipv6", "1")] {
+            let file = format!("/proc/sys/net/ipv6/conf/{bridge}/{key}");
+            match fs::write(&file, value) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(NetworkError::Setting(file, e)),
+                _ => {}
+            }
+        }
+        let forward = "/proc/sys/net/ipv4/ip_forward";
+        fs::write(forward, "1").map_err(|e| NetworkError::Setting(forward.into(), e))?;
+        let index = rtnetlink::link_index(bridge.as_str()).map_err(failed)?;
+        let (address, prefix): (Ipv4Addr, u8) =
+            (self.spec.subnet.bridge_address(), self.spec.subnet.prefix_len());
+        rtnetlink::ensure_address(index, address, prefix).map_err(failed)
+    }
+}
+
+/// Fixed by the name: the bridge's address never changes when ports come and go.
+fn bridge_mac(bridge: &BridgeName) -> [u8; 6] {
+    let hash = bridge
+        .as_str()
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    let [a, b, c, d, e, ..] = hash.to_be_bytes();
+    [0x02, a, b, c, d, e]
+}

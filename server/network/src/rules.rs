@@ -1,0 +1,147 @@
+//! The rule set, written whole in one transaction; nft(8).
+//!
+//! Two tables named after the bridge. `inet`: NAT, forwarding, and what containers may ask of the host
+//! (addresses by DHCP, names, ping; never the manager). `bridge`: each port may use its own MAC and
+//! IPv4 address only, for ARP and IP; DHCP answers come from us alone; no IPv6 until it is built.
+//! All parts are typed values that cannot hold a space or a quote, so the text cannot be broken into.
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+    process::{Command, Output, Stdio},
+};
+
+use crate::{Endpoint, NetworkError, NetworkSpec};
+
+/// Writes the rules for exactly these containers, in place of what was there.
+pub(crate) fn apply(spec: &NetworkSpec, endpoints: &[Endpoint]) -> Result<(), NetworkError> {
+    let output = nft(&["-f", "-"], &ruleset(spec, endpoints)).map_err(NetworkError::NoNft)?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(NetworkError::Rules(
+        String::from_utf8_lossy(&output.stderr).lines().take(3).collect::<Vec<_>>().join("; "),
+    ))
+}
+
+/// Whether both tables are there.
+pub(crate) fn are_present(spec: &NetworkSpec) -> bool {
+    let list =
+        |family| nft(&["list", "table", family, spec.bridge.as_str()], "").is_ok_and(|o| o.status.success());
+    list("inet") && list("bridge")
+}
+
+/// Takes the tables away; that there are none is no error.
+pub(crate) fn remove(spec: &NetworkSpec) {
+    let bridge = &spec.bridge;
+    let text = format!(
+        "table inet {bridge} {{}}\ndelete table inet {bridge}\ntable bridge {bridge} {{}}\ndelete table bridge {bridge}\n"
+    );
+    let _ = nft(&["-f", "-"], &text);
+}
+
+fn nft(arguments: &[&str], input: &str) -> io::Result<Output> {
+    let mut child = Command::new("/usr/sbin/nft")
+        .args(arguments)
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(input.as_bytes())?;
+    }
+    child.wait_with_output()
+}
+
+fn ruleset(spec: &NetworkSpec, endpoints: &[Endpoint]) -> String {
+    let bridge = &spec.bridge;
+    let prefix = bridge.host_interface_prefix();
+    let network = spec.subnet.network();
+    let (mut pairs, mut triples) = (String::new(), String::new());
+    for Endpoint { vmid, nic, .. } in endpoints {
+        let port = bridge.host_interface(*vmid);
+        // Writing to a String cannot fail.
+        let _ = write!(pairs, "\"{port}\" . {}, ", nic.mac);
+        let _ = write!(triples, "\"{port}\" . {} . {}, ", nic.mac, nic.address);
+    }
+    let elements =
+        |list: &str| if list.is_empty() { String::new() } else { format!("elements = {{ {list} }}") };
+    let (pairs, triples) = (elements(&pairs), elements(&triples));
+    format!(
+        r#"table inet {bridge} {{}}
+delete table inet {bridge}
+table bridge {bridge} {{}}
+delete table bridge {bridge}
+table inet {bridge} {{
+    chain postrouting {{
+        type nat hook postrouting priority srcnat; policy accept;
+        ip saddr {network} ip daddr != {network} masquerade
+    }}
+    chain forward {{
+        type filter hook forward priority filter; policy accept;
+        iifname "{bridge}" accept
+        oifname "{bridge}" ct state established,related accept
+        oifname "{bridge}" drop
+    }}
+    chain input {{
+        type filter hook input priority filter; policy accept;
+        iifname "{bridge}" ct state established,related accept
+        iifname "{bridge}" udp dport {{ 53, 67 }} accept
+        iifname "{bridge}" tcp dport 53 accept
+        iifname "{bridge}" icmp type echo-request accept
+        iifname "{bridge}" drop
+    }}
+}}
+table bridge {bridge} {{
+    set macs {{
+        type ifname . ether_addr
+        {pairs}
+    }}
+    set owners {{
+        type ifname . ether_addr . ipv4_addr
+        {triples}
+    }}
+    chain prerouting {{
+        type filter hook prerouting priority filter; policy accept;
+        iifname "{prefix}*" jump port
+    }}
+    chain port {{
+        iifname . ether saddr != @macs drop
+        ether type arp iifname . arp saddr ether . arp saddr ip @owners accept
+        ether type ip udp sport 67 drop
+        ether type ip ip saddr 0.0.0.0 udp sport 68 udp dport 67 accept
+        ether type ip iifname . ether saddr . ip saddr @owners accept
+        drop
+    }}
+}}
+"#
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::network::Nic;
+
+    #[test]
+    fn every_container_has_its_port_rule_and_everything_else_is_dropped() {
+        let spec = NetworkSpec {
+            bridge: "kt0".parse().unwrap(),
+            subnet: "10.77.3.1/24".parse().unwrap(),
+            run_dir: "/nowhere".into(),
+            server_id: 65_536,
+            server_cgroup: None,
+        };
+        let endpoint = Endpoint {
+            vmid: model::Vmid::FIRST,
+            name: "web".parse().unwrap(),
+            nic: Nic { mac: "02:00:00:00:00:01".parse().unwrap(), address: "10.77.3.2".parse().unwrap() },
+        };
+        let port = spec.bridge.host_interface(endpoint.vmid);
+        let text = ruleset(&spec, std::slice::from_ref(&endpoint));
+        assert!(text.contains(&format!("\"{port}\" . 02:00:00:00:00:01 . 10.77.3.2")));
+        assert!(text.contains("ip saddr 10.77.3.0/24 ip daddr != 10.77.3.0/24 masquerade"));
+        assert!(!ruleset(&spec, &[]).contains("elements"));
+    }
+}
