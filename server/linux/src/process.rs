@@ -62,35 +62,15 @@ pub enum Cloned {
 /// The kernel's errno.
 pub fn clone_process(_proof: SingleThreaded, args: CloneArgs<'_>) -> io::Result<Cloned> {
     let mut pidfd: RawFd = -1;
-    let mut raw = libc::clone_args {
-        flags: args.namespaces | libc::CLONE_PIDFD as u64,
-        pidfd: std::ptr::from_mut(&mut pidfd) as u64,
-        child_tid: 0,
-        parent_tid: 0,
-        exit_signal: libc::SIGCHLD as u64,
-        stack: 0,
-        stack_size: 0,
-        tls: 0,
-        set_tid: 0,
-        set_tid_size: 0,
-        cgroup: 0,
-    };
+    let mut raw = plain_fork(args.cgroup.map(|fd| fd.as_raw_fd()));
+    raw.flags |= args.namespaces | libc::CLONE_PIDFD as u64;
+    raw.pidfd = std::ptr::from_mut(&mut pidfd) as u64;
     if args.is_sibling {
         // The kernel takes the exit signal from the caller's own.
         raw.flags |= libc::CLONE_PARENT as u64;
         raw.exit_signal = 0;
     }
-    if let Some(cgroup) = args.cgroup {
-        raw.flags |= CLONE_INTO_CGROUP;
-        raw.cgroup = cgroup.as_raw_fd() as u64;
-    }
-    // SAFETY: `raw` is a complete clone_args that lives across the call and `pidfd` outlives it; without
-    // CLONE_VM the child works on a copy of this memory, and the proof says no other thread holds locks.
-    let pid = unsafe {
-        libc::syscall(libc::SYS_clone3, std::ptr::from_mut(&mut raw), size_of::<libc::clone_args>())
-    };
-    match pid {
-        -1 => Err(io::Error::last_os_error()),
+    match clone3(&mut raw)? {
         0 => Ok(Cloned::Child),
         pid => {
             // SAFETY: the kernel has just made this descriptor for us alone.
@@ -99,6 +79,36 @@ pub fn clone_process(_proof: SingleThreaded, args: CloneArgs<'_>) -> io::Result<
             Ok(Cloned::Parent { pid, pidfd })
         }
     }
+}
+
+/// A plain fork, born in a v2 cgroup: 0 in the child. Only for a process that makes nothing but raw
+/// system calls until its exec: locks of other threads stay locked in the child.
+pub(crate) fn fork_into(cgroup: Option<RawFd>) -> io::Result<i64> {
+    clone3(&mut plain_fork(cgroup))
+}
+
+fn plain_fork(cgroup: Option<RawFd>) -> libc::clone_args {
+    libc::clone_args {
+        flags: if cgroup.is_some() { CLONE_INTO_CGROUP } else { 0 },
+        pidfd: 0,
+        child_tid: 0,
+        parent_tid: 0,
+        exit_signal: libc::SIGCHLD as u64,
+        stack: 0,
+        stack_size: 0,
+        tls: 0,
+        set_tid: 0,
+        set_tid_size: 0,
+        cgroup: cgroup.and_then(|fd| u64::try_from(fd).ok()).unwrap_or(0),
+    }
+}
+
+fn clone3(args: &mut libc::clone_args) -> io::Result<i64> {
+    // SAFETY: `args` is complete and lives across the call, as does the pidfd's place that it may name.
+    // Without CLONE_VM the child works on a copy of this memory; callers see to locks (see their docs).
+    let pid =
+        unsafe { libc::syscall(libc::SYS_clone3, std::ptr::from_mut(args), size_of::<libc::clone_args>()) };
+    if pid < 0 { Err(io::Error::last_os_error()) } else { Ok(pid) }
 }
 
 /// NUL-terminated texts with the pointer array that exec wants, made before the clone.

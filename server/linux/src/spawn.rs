@@ -15,6 +15,8 @@ use std::{
 
 use rustix::fs::{MemfdFlags, SealFlags};
 
+use crate::process;
+
 /// A memfd with the given bytes that nobody can change any more.
 ///
 /// # Errors
@@ -40,8 +42,9 @@ pub struct Detached<'a> {
     pub argument: &'a str,
     /// Descriptors that it finds at 3, 4, ...
     pub descriptors: &'a [BorrowedFd<'a>],
-    /// Open `cgroup.procs` of the group it shall live in.
-    pub cgroup_procs: Option<BorrowedFd<'a>>,
+    /// The v2 cgroup folder it is born in. Moving it there later would cost 10 ms: a write to
+    /// `cgroup.procs` waits for an RCU grace period.
+    pub cgroup: Option<BorrowedFd<'a>>,
 }
 
 /// Starts it; returns when its exec has succeeded.
@@ -57,36 +60,28 @@ pub fn spawn_detached(what: &Detached<'_>) -> io::Result<()> {
         .collect::<Result<Vec<_>, _>>()?;
     let sources: Vec<RawFd> = copies.iter().map(AsRawFd::as_raw_fd).collect();
     let program = rustix::io::fcntl_dupfd_cloexec(what.program, 64)?;
-    let procs_copy = what.cgroup_procs.map(|fd| rustix::io::fcntl_dupfd_cloexec(fd, 64)).transpose()?;
-    let procs = procs_copy.as_ref().map(AsRawFd::as_raw_fd);
+    let cgroup_copy = what.cgroup.map(|fd| rustix::io::fcntl_dupfd_cloexec(fd, 64)).transpose()?;
+    let cgroup = cgroup_copy.as_ref().map(AsRawFd::as_raw_fd);
     let mut command = Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()));
     command.arg0(what.name).arg(what.argument).env_clear().current_dir("/");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     // SAFETY: the closure runs between fork and exec: it calls raw system calls only, allocates nothing
     // and takes no lock; the descriptors it names stay open in this process until spawn has returned.
-    unsafe { command.pre_exec(move || detach(&sources, procs)) };
+    unsafe { command.pre_exec(move || detach(&sources, cgroup)) };
     // The child exits at once, its own child goes on to exec.
     command.spawn()?.wait()?;
-    drop((copies, program, procs_copy));
+    drop((copies, program, cgroup_copy));
     Ok(())
 }
 
-fn detach(sources: &[RawFd], procs: Option<RawFd>) -> io::Result<()> {
-    // SAFETY: a plain fork in a process with one thread, which the child of a fork is.
-    match unsafe { libc::fork() } {
-        -1 => return Err(io::Error::last_os_error()),
+fn detach(sources: &[RawFd], cgroup: Option<RawFd>) -> io::Result<()> {
+    match process::fork_into(cgroup)? {
         0 => {}
         // SAFETY: _exit only ends the process.
         _ => unsafe { libc::_exit(0) },
     }
     // SAFETY: setsid takes no memory.
     unsafe { libc::setsid() };
-    if let Some(procs) = procs {
-        // SAFETY: one byte of a static text.
-        if unsafe { libc::write(procs, c"0".as_ptr().cast(), 1) } != 1 {
-            return Err(io::Error::last_os_error());
-        }
-    }
     for (target, source) in (3..).zip(sources) {
         // SAFETY: dup2 of an open descriptor on a number that nothing in this forked process uses.
         if unsafe { libc::dup2(*source, target) } < 0 {

@@ -69,17 +69,14 @@ impl Runtime {
             // Descriptor 4 has to be something.
             ShimTask::Inject(..) => task_fd.try_clone().map_err(SpawnError::Io)?,
         };
-        let procs = File::options()
-            .write(true)
-            .open(self.groups.shims().join("cgroup.procs"))
-            .map_err(SpawnError::Io)?;
+        let cgroup = File::open(self.groups.shims()).map_err(SpawnError::Io)?;
         let id = vmid.to_string();
         linux::spawn::spawn_detached(&linux::spawn::Detached {
             program: self.shim.as_fd(),
             name: "kiste-shim",
             argument: &id,
             descriptors: &[task_fd.as_fd(), listener.as_fd(), theirs.as_fd()],
-            cgroup_procs: Some(procs.as_fd()),
+            cgroup: Some(cgroup.as_fd()),
         })
         .map_err(SpawnError::Io)?;
         drop(theirs);

@@ -95,13 +95,13 @@ impl Bench {
         let binary = fs::read(env!("CARGO_BIN_EXE_kiste-shim")).unwrap();
         let program = linux::spawn::sealed_memfd("kiste-shim", &binary).unwrap();
         let (ours, theirs) = Channel::pair().unwrap();
-        let procs = fs::File::options().write(true).open(self.instance.shims().join("cgroup.procs")).unwrap();
+        let cgroup = fs::File::open(self.instance.shims()).unwrap();
         linux::spawn::spawn_detached(&linux::spawn::Detached {
             program: program.as_fd(),
             name: "kiste-shim",
             argument: "100",
             descriptors: &[task.as_fd(), listener.as_fd(), theirs.as_fd()],
-            cgroup_procs: Some(procs.as_fd()),
+            cgroup: Some(cgroup.as_fd()),
         })
         .unwrap();
         drop(theirs);
