@@ -85,6 +85,11 @@ pub struct RlimitPlan {
 pub enum ShimTask {
     /// Launch init and stay.
     Launch(ShimPlan),
+    /// Take over a running init whose shim has died, found by the plan's cgroup; answered with
+    /// [`LaunchReport::Launched`] and `is_adopted`. Commands work as before. The console has no past and
+    /// is only heard again after a restart; how init ends cannot be known: [`ExitRecord::Exited`] with
+    /// -1, a reboot from inside included.
+    Adopt(ShimPlan),
     /// Put settings into the tree from inside the container's namespaces, without init, and end.
     Inject(ShimPlan, Vec<Injection>),
 }

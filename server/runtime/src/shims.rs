@@ -62,7 +62,7 @@ impl Runtime {
         let (ours, theirs) = Channel::pair().map_err(SpawnError::Channel)?;
         let socket = self.socket(vmid);
         let listener = match task {
-            ShimTask::Launch(_) => {
+            ShimTask::Launch(_) | ShimTask::Adopt(_) => {
                 let _ = std::fs::remove_file(&socket);
                 listen_at(&socket).map_err(SpawnError::Channel)?
             }

@@ -69,6 +69,22 @@ pub(crate) fn start(
     }
 }
 
+/// Commands whose helper was killed before it could hand them over: children that nobody knows. They
+/// are ended, since a dead one that is not collected would keep its whole container from ending.
+pub(crate) fn find_strays(is_known: impl Fn(i32) -> bool) -> Vec<Session> {
+    let children = std::fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
+    let strays = children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok());
+    strays
+        .filter(|pid| !is_known(*pid))
+        .filter_map(rustix::process::Pid::from_raw)
+        .filter_map(|pid| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok())
+        .map(|pidfd| {
+            let _ = process::signal_pidfd(pidfd.as_fd(), 9);
+            Session::without_viewer(pidfd)
+        })
+        .collect()
+}
+
 fn open_terminal(plan: &ShimPlan, init: &Init, size: Option<TermSize>) -> Result<(Terminal, Ends), Failure> {
     let copy = |fd: &OwnedFd| fd.try_clone().at("copy a descriptor");
     if let Some(TermSize { cols, rows }) = size {

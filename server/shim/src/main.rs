@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | [`tree`] | mounts the container's tree | plan → overlay on the current folder |
 //! | [`launch`] | clones init and puts it on its feet | plan, tree → running init |
+//! | [`adopt`] | takes over a running init whose shim has died | plan → init |
 //! | [`inject`] | puts settings into a tree without init | plan, settings → changed files |
 //! | [`console`] | scrollback ring, many viewers | pty bytes → viewer frames |
 //! | [`exec`] | commands inside | request → viewer frames, exit code |
@@ -12,6 +13,7 @@
 //! It uses no async runtime, no database, no HTTP; it must not grow. Descriptors at start: 3 the task
 //! (a memfd with JSON), 4 the listening socket, 5 the socket for the one launch report.
 
+mod adopt;
 mod console;
 mod control;
 mod exec;
@@ -64,11 +66,12 @@ fn run(report: &Channel) -> Result<Option<serve::Shim>, Failure> {
             let listener = inherited_descriptor(4).at("take over the listening socket")?;
             let tree = tree::mount(proof, &plan)?;
             let init = launch::launch(proof, &plan, &tree)?;
-            let shim = serve::Shim::new(proof, plan, tree, init, listener)?;
-            report
-                .send(&LaunchReport::Launched(shim.info()), &[])
-                .map_err(|_| Failure::plain("report the launch"))?;
-            Ok(Some(shim))
+            begin(serve::Shim::new(proof, plan, Some(tree), init, listener)?, report)
+        }
+        ShimTask::Adopt(plan) => {
+            let listener = inherited_descriptor(4).at("take over the listening socket")?;
+            let init = adopt::adopt(&plan)?;
+            begin(serve::Shim::new(proof, plan, None, init, listener)?, report)
         }
         ShimTask::Inject(plan, injections) => {
             let tree = tree::mount(proof, &plan)?;
@@ -77,6 +80,12 @@ fn run(report: &Channel) -> Result<Option<serve::Shim>, Failure> {
             Ok(None)
         }
     }
+}
+
+fn begin(shim: serve::Shim, report: &Channel) -> Result<Option<serve::Shim>, Failure> {
+    let launched = LaunchReport::Launched(shim.info());
+    report.send(&launched, &[]).map_err(|_| Failure::plain("report the launch"))?;
+    Ok(Some(shim))
 }
 
 fn read_task() -> Result<ShimTask, Failure> {

@@ -32,7 +32,8 @@ const SIGINT: i32 = 2;
 pub(crate) struct Shim {
     proof: SingleThreaded,
     plan: ShimPlan,
-    tree: Tree,
+    /// Absent when init was adopted.
+    tree: Option<Tree>,
     init: Init,
     control: Control,
     console: Console,
@@ -59,7 +60,7 @@ impl Shim {
     pub(crate) fn new(
         proof: SingleThreaded,
         plan: ShimPlan,
-        tree: Tree,
+        tree: Option<Tree>,
         init: Init,
         listener: OwnedFd,
     ) -> Result<Self, Failure> {
@@ -90,7 +91,7 @@ impl Shim {
             init_start_ticks: self.init.start_ticks,
             reboots: self.reboots,
             exit: self.exit.clone(),
-            is_adopted: false,
+            is_adopted: self.tree.is_none(),
         }
     }
 
@@ -108,7 +109,7 @@ impl Shim {
                 self.console.read_viewer(index, self.init.console.as_fd());
             }
             if ready.sessions {
-                self.sessions.retain_mut(Session::advance);
+                self.advance_sessions();
             }
             for index in ready.connections.into_iter().rev() {
                 self.answer(index);
@@ -121,6 +122,20 @@ impl Shim {
             }
         }
         ExitCode::SUCCESS
+    }
+
+    fn advance_sessions(&mut self) {
+        let mut has_lost = false;
+        self.sessions.retain_mut(|session| {
+            let stays = session.advance();
+            has_lost |= session.has_lost_its_command();
+            stays
+        });
+        if has_lost {
+            let known: Vec<i32> = self.sessions.iter().filter_map(Session::pid).collect();
+            let init = self.init.pid.as_raw_nonzero().get();
+            self.sessions.extend(exec::find_strays(|pid| pid == init || known.contains(&pid)));
+        }
     }
 
     /// The kernel hangs the terminal up when a session leader with it ends, as at each logout: our
@@ -237,7 +252,7 @@ impl Shim {
             (None, code) => Some(ExitRecord::Exited(code.unwrap_or(-1))),
         };
         // Commands inside died with init; what they said last still goes out.
-        self.sessions.retain_mut(Session::advance);
+        self.advance_sessions();
         if self.exit.is_some() {
             self.console.end();
         }
@@ -247,8 +262,9 @@ impl Shim {
 
     /// The kernel ends init by SIGHUP when reboot(2) is called inside (pid_namespaces(7)).
     fn relaunch(&mut self) -> Result<(), Failure> {
+        let tree = self.tree.as_ref().ok_or_else(|| Failure::plain("find the container's tree"))?;
         launch::clear_cgroup(&self.plan.cgroup)?;
-        self.init = launch::launch(self.proof, &self.plan, &self.tree)?;
+        self.init = launch::launch(self.proof, &self.plan, tree)?;
         rustix::io::ioctl_fionbio(&self.init.console, true).at("prepare the console")?;
         self.is_console_dead = false;
         self.reboots += 1;

@@ -66,6 +66,19 @@ impl Runtime {
         started
     }
 
+    /// Gives a new shim to a container whose init runs on after its shim has died. Earlier console
+    /// output is lost, and how init ends will not be known.
+    ///
+    /// # Errors
+    /// [`StartError`] when there is no such init; what is left is not touched.
+    pub fn adopt(&self, plan: &ContainerPlan) -> Result<ShimInfo, StartError> {
+        match self.spawn_shim(plan.vmid, &ShimTask::Adopt(self.shim_plan(plan)))? {
+            LaunchReport::Launched(info) => Ok(info),
+            LaunchReport::Failed(failure) => Err(StartError::Launch(failure)),
+            LaunchReport::Injected => Err(SpawnError::Died.into()),
+        }
+    }
+
     /// Ends whatever is left of a container that has no shim, and takes its cgroups and socket away.
     pub fn clear(&self, vmid: model::Vmid) {
         let group = self.groups.group(vmid.get());

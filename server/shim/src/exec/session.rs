@@ -3,7 +3,7 @@
 //! Nothing is read that has no place to go to: a full viewer stops reading from the command, a command
 //! that does not read stops reading from the viewer. The exit code goes out after the last output.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use linux::{process, pty, rights};
 use protocol::viewer::{DATA_MAX, Frame, TermSize};
@@ -89,6 +89,7 @@ pub(crate) struct Session {
     has_input_ended: bool,
     /// Whose turn it is to be read first.
     is_error_first: bool,
+    has_lost_its_command: bool,
 }
 
 impl Session {
@@ -101,7 +102,36 @@ impl Session {
             input: Vec::new(),
             has_input_ended: false,
             is_error_first: false,
+            has_lost_its_command: false,
         }
+    }
+
+    /// A command that only has to be collected.
+    pub(super) fn without_viewer(pidfd: OwnedFd) -> Self {
+        Self {
+            stage: Stage::Running(pidfd),
+            terminal: Terminal::CLOSED,
+            viewer: None,
+            pending: None,
+            input: Vec::new(),
+            has_input_ended: true,
+            is_error_first: false,
+            has_lost_its_command: false,
+        }
+    }
+
+    /// Whether the helper ended without a word, so that its command may run and nobody know it.
+    pub(crate) fn has_lost_its_command(&self) -> bool {
+        self.has_lost_its_command
+    }
+
+    /// Process id of the child behind this session.
+    pub(crate) fn pid(&self) -> Option<i32> {
+        let (Stage::Entering { helper: pidfd, .. } | Stage::Running(pidfd)) = &self.stage else {
+            return None;
+        };
+        let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).ok()?;
+        info.lines().find_map(|l| l.strip_prefix("Pid:"))?.trim().parse().ok()
     }
 
     /// Descriptors to watch for reading.
@@ -185,6 +215,7 @@ impl Session {
                     }
                     Ok(_) | Err(_) => {
                         end_helper(helper);
+                        self.has_lost_its_command = true;
                         self.refuse("it was ended before it could begin");
                     }
                 }

@@ -181,7 +181,7 @@ fn make_nic(nic: &NicPlan, pid: Pid) -> Result<(), Failure> {
 }
 
 /// Start time of a process, field 22 of proc_pid_stat(5).
-fn start_ticks(pid: Pid) -> Result<u64, Failure> {
+pub(crate) fn start_ticks(pid: Pid) -> Result<u64, Failure> {
     let text = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()))
         .at("read init's start time")?;
     // The second field may hold spaces and brackets; nothing behind the last bracket does.

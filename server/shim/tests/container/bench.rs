@@ -122,6 +122,17 @@ impl Bench {
         }
     }
 
+    /// Kills the shim of a launched init, and waits until it is gone.
+    pub fn kill_shim(&self, info: &ShimInfo) {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", info.init_pid)).unwrap();
+        let parent = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1));
+        let pid = rustix::process::Pid::from_raw(parent.unwrap().parse().unwrap()).unwrap();
+        let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap();
+        let open = self.connect();
+        linux::process::signal_pidfd(pidfd.as_fd(), 9).unwrap();
+        assert!(!matches!(open.recv::<ShimReply>(), Ok(Some(_))));
+    }
+
     fn socket(&self) -> PathBuf {
         self.dir.path().join("sock")
     }

@@ -180,6 +180,29 @@ fn reboot_and_poweroff_inside_are_what_they_say() {
 }
 
 #[test]
+fn a_new_shim_takes_over_when_the_old_one_died() {
+    // Init moves itself down, as systemd does; a namespace of its own must not be mistaken for it.
+    let script = "mkdir /sys/fs/cgroup/init && echo 1 > /sys/fs/cgroup/init/cgroup.procs; \
+                  unshare -p -f sleep 1000 & exec sleep infinity";
+    let Some(bench) = bench("adopt", script) else { return };
+    let first = bench.launch();
+    assert_eq!(bench.sh("touch /kept").0, 0);
+    bench.kill_shim(&first);
+    let second = match bench.run(&ShimTask::Adopt(bench.plan.clone())) {
+        LaunchReport::Launched(info) => info,
+        other => panic!("{other:?}"),
+    };
+    let is_same = (second.init_pid, second.init_start_ticks) == (first.init_pid, first.init_start_ticks);
+    assert!(is_same && second.is_adopted, "{second:?}");
+    let plan = ExecPlan { pty: Some(TermSize::default()), ..shell("ls /kept; exit 5") };
+    assert_eq!(bench.start(plan).finish(), (5, "/kept".to_owned()));
+    bench.ask(&ShimRequest::SignalInit(9));
+    assert_eq!(bench.collect(), ExitRecord::Exited(-1));
+    let nobody = bench.run(&ShimTask::Adopt(bench.plan.clone()));
+    assert!(matches!(nobody, LaunchReport::Failed(f) if f.step.contains("find a running init")));
+}
+
+#[test]
 fn an_init_that_cannot_run_is_named() {
     let Some(mut bench) = bench("bad", STAY) else { return };
     fs::write(bench.top("plain"), "#!/bin/sh\n").unwrap();
