@@ -87,14 +87,18 @@ pub(crate) fn find_strays(is_known: impl Fn(i32) -> bool) -> Vec<Session> {
 
 fn open_terminal(plan: &ShimPlan, init: &Init, size: Option<TermSize>) -> Result<(Terminal, Ends), Failure> {
     let copy = |fd: &OwnedFd| fd.try_clone().at("copy a descriptor");
+    // Made outside they belong to an id the container has not, and could not be opened again through
+    // /dev/stdout. Its root gets them, and hands them on to the user.
+    let (base, devpts) = (plan.id_map.base().0, init.devpts.as_fd());
+    let hand_over = |fd: &OwnedFd, group: u32| {
+        let (uid, gid) = (rustix::fs::Uid::from_raw(base), rustix::fs::Gid::from_raw(base + group));
+        rustix::fs::fchown(fd, Some(uid), Some(gid)).at("hand over the terminal")
+    };
     if let Some(TermSize { cols, rows }) = size {
-        let (master, slave) = pty::open_pair(init.devpts.as_fd()).at("open a terminal")?;
+        let (master, slave) = pty::open_pair(devpts).at("open a terminal")?;
         let _ = pty::set_size(master.as_fd(), cols, rows);
         rustix::io::ioctl_fionbio(&master, true).at("prepare the terminal")?;
-        // Opened from outside it belongs to an id the container has not; its root hands it on.
-        let base = plan.id_map.base().0;
-        let (uid, tty) = (rustix::fs::Uid::from_raw(base), rustix::fs::Gid::from_raw(base + 5));
-        rustix::fs::fchown(&slave, Some(uid), Some(tty)).at("hand over the terminal")?;
+        hand_over(&slave, 5)?;
         let ends = Ends { stdin: copy(&slave)?, stdout: copy(&slave)?, stderr: copy(&slave)? };
         return Ok((Terminal::Pty { master, slave: Some(slave) }, ends));
     }
@@ -102,6 +106,7 @@ fn open_terminal(plan: &ShimPlan, init: &Init, size: Option<TermSize>) -> Result
     let ((stdin, our_in), (our_out, stdout), (our_err, stderr)) = (pipe()?, pipe()?, pipe()?);
     for end in [&our_in, &our_out, &our_err] {
         rustix::io::ioctl_fionbio(end, true).at("prepare a pipe")?;
+        hand_over(end, 0)?;
     }
     let terminal = Terminal::Pipes { stdin: Some(our_in), stdout: Some(our_out), stderr: Some(our_err) };
     Ok((terminal, Ends { stdin, stdout, stderr }))

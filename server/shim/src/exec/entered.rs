@@ -89,12 +89,12 @@ fn become_command(work: &Work<'_>) -> Result<std::convert::Infallible, Refusal> 
     // Closed for good before any path of the container is looked at: its files, the user's home among
     // them, could lead through /proc/self/fd to a folder of the host.
     process::close_from(3).at("close descriptors")?;
-    process::join_new_session_keyring();
     namespaces::become_root_inside().at("become root inside")?;
+    process::join_new_session_keyring();
     let user = find_user(work.exec.user.as_deref().unwrap_or("root"))?;
-    if work.exec.pty.is_some() {
-        let uid = rustix::fs::Uid::from_raw(user.uid);
-        rustix::fs::fchown(rustix::stdio::stdin(), Some(uid), None).at("hand over the terminal")?;
+    let uid = rustix::fs::Uid::from_raw(user.uid);
+    for end in [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()] {
+        rustix::fs::fchown(end, Some(uid), None).at("hand over the terminal")?;
     }
     shed_rights(work.plan)?;
     namespaces::become_user(user.uid, user.gid, &user.groups).at("become the user")?;

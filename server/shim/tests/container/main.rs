@@ -97,9 +97,12 @@ fn commands_get_user_folder_environment_and_terminal() {
         env: vec!["COLOUR=green".into()],
         user: Some("www-data".into()),
         cwd: Some("/usr".into()),
-        ..shell("id -u; id -G; pwd; echo $COLOUR $USER $HOME; echo error >&2")
+        ..shell("id -u; id -G; pwd; echo $COLOUR $USER $HOME; echo more > /dev/stdout")
     };
-    assert_eq!(bench.start(plan).finish(), (0, "33\n33\n/usr\ngreen www-data /var/www\nerror".into()));
+    let wanted = "33\n33\n/usr\ngreen www-data /var/www\nmore";
+    assert_eq!(bench.start(plan).finish(), (0, wanted.into()));
+    let plan = ExecPlan { user: Some("www-data".into()), ..shell("echo error > /dev/stderr") };
+    assert_eq!(bench.start(plan).finish(), (0, "error".into()));
     let plan = ExecPlan { user: Some("nobody-here".into()), ..shell("true") };
     assert_eq!(bench.start(plan).finish().0, 126);
     let plan = ExecPlan {
@@ -117,7 +120,7 @@ fn commands_get_user_folder_environment_and_terminal() {
 fn all_input_arrives_and_all_output_before_the_exit_code() {
     let Some(bench) = bench("bytes", STAY) else { return };
     bench.launch();
-    let viewer = bench.start(shell("sleep 0.2; wc -c; head -c 300000 /dev/zero | tr '\\0' x"));
+    let viewer = bench.start(shell("wc -c; head -c 300000 /dev/zero | tr '\\0' x"));
     let piece = [b'a'; 10_000];
     for _ in 0..100 {
         viewer.send(&Frame::Data(&piece));
@@ -155,7 +158,6 @@ fn the_console_keeps_what_was_said_and_outlives_a_hang_up() {
     let late = bench.console();
     assert!(late.read_until("second words").contains("first words"));
     first.send(&Frame::Writer(true));
-    bench.sh("cat /dev/console > /tmp/typed & sleep 0.1");
     first.send(&Frame::Data(b"typed\n"));
     assert!(late.read_until("typed").contains("typed"));
 }
