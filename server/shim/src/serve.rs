@@ -6,6 +6,7 @@
 use std::{
     os::fd::{AsFd, OwnedFd},
     process::ExitCode,
+    time::{Duration, Instant},
 };
 
 use linux::process::SingleThreaded;
@@ -24,6 +25,10 @@ use crate::{
     tree::Tree,
 };
 
+/// A container that reboots this many times in a row, each within `QUICK_REBOOT` of its launch, is
+/// stopped: every launch is work of the host that no limit of the container counts.
+const QUICK_REBOOTS_MAX: u32 = 10;
+const QUICK_REBOOT: Duration = Duration::from_secs(1);
 const SIGHUP: i32 = 1;
 const SIGINT: i32 = 2;
 
@@ -39,6 +44,8 @@ pub(crate) struct Shim {
     console: Console,
     sessions: Vec<Session>,
     reboots: u32,
+    quick_reboots: u32,
+    launched: Instant,
     exit: Option<ExitRecord>,
     is_console_dead: bool,
     is_collected: bool,
@@ -76,6 +83,8 @@ impl Shim {
             console,
             sessions: Vec::new(),
             reboots: 0,
+            quick_reboots: 0,
+            launched: Instant::now(),
             exit: None,
             is_console_dead: false,
             is_collected: false,
@@ -263,9 +272,15 @@ impl Shim {
     /// The kernel ends init by SIGHUP when reboot(2) is called inside (pid_namespaces(7)).
     fn relaunch(&mut self) -> Result<(), Failure> {
         let tree = self.tree.as_ref().ok_or_else(|| Failure::plain("find the container's tree"))?;
+        let is_quick = self.launched.elapsed() < QUICK_REBOOT;
+        self.quick_reboots = if is_quick { self.quick_reboots + 1 } else { 0 };
+        if self.quick_reboots > QUICK_REBOOTS_MAX {
+            return Err(Failure::plain("launch again: it reboots as soon as it is up"));
+        }
         launch::clear_cgroup(&self.plan.cgroup)?;
         self.init = launch::launch(self.proof, &self.plan, tree)?;
         rustix::io::ioctl_fionbio(&self.init.console, true).at("prepare the console")?;
+        self.launched = Instant::now();
         self.is_console_dead = false;
         self.reboots += 1;
         Ok(())

@@ -58,6 +58,10 @@ impl Group {
         }
         let payload = self.payload();
         make_folder(&payload)?;
+        // What the container makes below has to be taken away again, and costs the kernel memory.
+        for (file, limit) in [("cgroup.max.depth", "32"), ("cgroup.max.descendants", "4096")] {
+            fs::write(payload.join(file), limit)?;
+        }
         for (controller, folder) in &self.v1 {
             make_folder(folder)?;
             match *controller {

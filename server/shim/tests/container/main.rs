@@ -182,6 +182,14 @@ fn reboot_and_poweroff_inside_are_what_they_say() {
 }
 
 #[test]
+fn an_init_that_only_reboots_is_stopped() {
+    let Some(bench) = bench("loop", "exec reboot -ff") else { return };
+    bench.launch();
+    let ended = bench.collect();
+    assert!(matches!(&ended, ExitRecord::RelaunchFailed(f) if f.step.contains("reboots")), "{ended:?}");
+}
+
+#[test]
 fn a_new_shim_takes_over_when_the_old_one_died() {
     // Init moves itself down, as systemd does; a namespace of its own must not be mistaken for it.
     let script = "mkdir /sys/fs/cgroup/init && echo 1 > /sys/fs/cgroup/init/cgroup.procs; \
