@@ -1,1 +1,186 @@
-//! The service: desired state against observed state, tasks, permissions, audit, doctor; serves the socket.
+//! The engine: the only process that decides. It knows what is wanted, sees what is, and does the rest.
+//!
+//! | part | task |
+//! | --- | --- |
+//! | [`server`] | sockets, connections, one call at a time |
+//! | [`access`] | who calls and whether they may |
+//! | [`api`] | one file a subject: from a call to a reply or a task |
+//! | [`tasks`] | long operations: steps, undo, journal, log |
+//! | [`observe`] | what the kernel shows, as status and figures |
+//! | [`recover`] | after a crash: resume or undo, find running containers again |
+//! | [`doctor`] | checks of the host |
+//!
+//! Threads, no async runtime: a connection and a task have one each. It builds no HTML and calls the
+//! kernel through floors 1 and 2 only.
+
+mod access;
+mod api;
+mod audit;
+mod clock;
+pub mod doctor;
+mod error;
+mod events;
+mod observe;
+mod recover;
+mod server;
+mod streams;
+mod tasks;
+
+use std::{
+    collections::BTreeMap,
+    os::fd::OwnedFd,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    thread,
+};
+
+use images::ImageStore;
+use model::{Subnet, Vmid, config::Config, limits::HostCapacity};
+use network::{Network, NetworkSpec};
+use protocol::shim::ShimInfo;
+use runtime::{Runtime, Watcher};
+use storage::{StorageDriver, plain::Plain};
+use store::Store;
+use thiserror::Error;
+
+pub use server::listen_private;
+
+/// The service of one instance.
+#[derive(Debug)]
+pub struct Engine {
+    config: Config,
+    store: Store,
+    pool: Box<dyn StorageDriver>,
+    images: ImageStore,
+    runtime: Runtime,
+    network: Network,
+    subnet: Subnet,
+    capacity: HostCapacity,
+    hub: events::Hub,
+    running: tasks::Running,
+    /// Containers whose init runs, as their shims said last.
+    live: Mutex<BTreeMap<Vmid, ShimInfo>>,
+    readings: Mutex<BTreeMap<Vmid, protocol::engine::view::Usage>>,
+    watcher: OnceLock<Watcher>,
+    /// Unix seconds; part of task ids.
+    started: u32,
+}
+
+/// The engine cannot start.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The data folder.
+    #[error("the data folder is not usable")]
+    Storage(#[from] storage::StorageError),
+    /// The database.
+    #[error("the database is not usable")]
+    Store(#[from] store::StoreError),
+    /// Cgroups, shim, filter.
+    #[error("containers cannot be run on this host")]
+    Runtime(#[from] runtime::RuntimeError),
+    /// Bridge, rules, server.
+    #[error("the network cannot be set up")]
+    Network(#[from] network::NetworkError),
+    /// No network is free, or the kept one is crooked.
+    #[error("no free private network was found: set `subnet` in the configuration")]
+    Subnet,
+    /// Threads or sockets.
+    #[error("the engine cannot start its threads")]
+    Threads(#[source] std::io::Error),
+    /// The watching thread.
+    #[error("the engine cannot watch containers")]
+    Watch(#[source] protocol::ChannelError),
+}
+
+impl Engine {
+    /// Opens everything an instance has, sets up its network, and puts right what a crash left.
+    /// `worker` is the binary that unpacks archives.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what is missing.
+    pub fn open(config: Config, worker: PathBuf) -> Result<Arc<Self>, OpenError> {
+        storage::prepare_data_dir(&config.data_dir)?;
+        let store = Store::open(&config.data_dir.join("kiste.db"))?;
+        let pool = Box::new(Plain::new(&config.data_dir));
+        let images = ImageStore { data_dir: config.data_dir.clone(), worker, ids: config.ids.own_slot() };
+        let runtime = Runtime::new(&config.run_dir, &config.bridge)?;
+        for finding in runtime::host::raise_sysctls() {
+            tracing::warn!(found = %finding.found, mend = %finding.mend, "a host setting");
+        }
+        let subnet = kept_subnet(&config, &store)?;
+        let spec = NetworkSpec {
+            bridge: config.bridge.clone(),
+            subnet,
+            run_dir: config.run_dir.clone(),
+            server_id: config.ids.own_slot().base().0,
+            server_cgroup: Some(runtime.service_group("dnsmasq")),
+        };
+        let network = Network::ensure(spec, &recover::endpoints(&store)?)?;
+        let engine = Arc::new(Self {
+            capacity: runtime::host::capacity(),
+            started: clock::now_u32(),
+            hub: events::Hub::default(),
+            running: tasks::Running::default(),
+            live: Mutex::default(),
+            readings: Mutex::default(),
+            watcher: OnceLock::new(),
+            config,
+            store,
+            pool,
+            images,
+            runtime,
+            network,
+            subnet,
+        });
+        engine.watch().map_err(OpenError::Watch)?;
+        recover::recover(&engine)?;
+        Ok(engine)
+    }
+
+    /// Serves the local socket, for host root, and looks after containers; returns at once.
+    ///
+    /// # Errors
+    /// When no thread can be had.
+    pub fn serve(self: &Arc<Self>, local: OwnedFd) -> Result<(), OpenError> {
+        let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
+            thread::Builder::new().name(name.into()).spawn(work).map(|_| ()).map_err(OpenError::Threads)
+        };
+        let engine = Arc::clone(self);
+        spawn("socket", Box::new(move || server::serve(&engine, &local, access::Door::Local, 0)))?;
+        let engine = Arc::clone(self);
+        spawn("observe", Box::new(move || observe::observe_forever(&engine)))
+    }
+
+    /// When no container runs, takes bridge, rules, server and cgroups away; else leaves all as it is.
+    pub fn shut_down(&self) {
+        if self.live().is_empty() {
+            self.network.remove();
+            if let Err(error) = self.runtime.remove() {
+                tracing::warn!(%error, "cgroups could not be removed");
+            }
+        }
+    }
+
+    fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// A panic elsewhere left a whole map: each entry is put in by one call.
+    fn live(&self) -> MutexGuard<'_, BTreeMap<Vmid, ShimInfo>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The configured network, else the one chosen at first start, else a free one that is then kept.
+fn kept_subnet(config: &Config, store: &Store) -> Result<Subnet, OpenError> {
+    if let Some(subnet) = config.subnet {
+        return Ok(subnet);
+    }
+    if let Some(kept) = store.find_setting("subnet")? {
+        return kept.parse().map_err(|_| OpenError::Subnet);
+    }
+    let routes = network::subnet::host_routes(config.bridge.as_str());
+    let chosen = network::subnet::choose(&routes).ok_or(OpenError::Subnet)?;
+    store.set_setting("subnet", Some(&chosen.to_string()))?;
+    Ok(chosen)
+}

@@ -91,3 +91,10 @@ fn pressure() -> Finding {
     let found = if is_on { "pressure figures are on" } else { "no pressure figures" };
     finding("pressure", is_on, FindingLevel::Warning, found.into(), "boot the kernel with psi=1")
 }
+
+/// `v2` or `hybrid`; `None` when there is no cgroup v2 tree.
+#[must_use]
+pub fn cgroup_layout() -> Option<&'static str> {
+    let layout = linux::cgroup::Layout::detect().ok()?;
+    Some(if layout.is_hybrid() { "hybrid" } else { "v2" })
+}

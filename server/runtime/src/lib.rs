@@ -86,6 +86,12 @@ impl Runtime {
         if self.groups.layout().is_hybrid() { "hybrid" } else { "v2" }
     }
 
+    /// A group of the instance for a service that must outlive the engine; the caller makes it.
+    #[must_use]
+    pub fn service_group(&self, name: &str) -> PathBuf {
+        self.groups.shims().with_file_name(name)
+    }
+
     /// Takes the instance's cgroups and socket folder away; no container may be left.
     ///
     /// # Errors

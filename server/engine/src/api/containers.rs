@@ -1,0 +1,383 @@
+//! Calls about containers.
+
+use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
+
+use model::{
+    ContainerConfig, ContainerStatus, MacAddress, TaskId, Vmid,
+    access::{ObjectPath, Privilege},
+    network::Nic,
+    task::TaskKind,
+};
+use protocol::{
+    engine::{
+        ApiError, ErrorKind,
+        calls::{
+            ConsoleKind, ContainerRef, CreateContainer, DestroyContainer, Exec, GetContainer, OpenConsole,
+            RebootContainer, ResumeContainer, SetContainer, ShutdownContainer, StartContainer, StopContainer,
+            SuspendContainer,
+        },
+        view::{ContainerDetail, ContainerSummary, CreatedContainer},
+    },
+    shim::{ExecPlan, Injection},
+};
+use runtime::ShimError;
+use serde_json::Value;
+use store::{ContainerRow, StoreError};
+
+use crate::{
+    Engine,
+    access::{Caller, Grant},
+    error::internal,
+    observe,
+    server::Outcome,
+    tasks::{create as creating, destroy as destroying, power},
+};
+
+/// How long init gets when the caller does not say.
+const SHUTDOWN_PATIENCE_S: u32 = 60;
+
+/// Finds a container and checks a right on it. Absent and forbidden get the same answer.
+fn find(
+    engine: &Engine,
+    caller: &Caller,
+    which: &ContainerRef,
+    privilege: Privilege,
+) -> Result<(ContainerRow, Grant), ApiError> {
+    let vmid = match which {
+        ContainerRef::Vmid(vmid) => Some(*vmid),
+        ContainerRef::Name(name) => engine.store().find_vmid(name.as_str()).map_err(|e| internal(&e))?,
+    };
+    let row = vmid.map(|v| engine.store().find_container(v)).transpose().map_err(|e| internal(&e))?.flatten();
+    let absent = || {
+        ApiError::new(ErrorKind::NotFound, format!("there is no container {which}: `kiste list` shows all"))
+    };
+    let row = row.ok_or_else(absent)?;
+    let object = ObjectPath::Vm(row.config.vmid);
+    if !caller.may(Privilege::VmAudit, &object) {
+        return Err(absent());
+    }
+    let grant = caller.authorise(privilege, &object)?;
+    Ok((row, grant))
+}
+
+pub(super) fn list(engine: &Engine, caller: &Caller) -> Result<Vec<ContainerSummary>, ApiError> {
+    let rows = engine.store().list_containers().map_err(|e| internal(&e))?;
+    let seen = rows.iter().filter(|r| caller.may(Privilege::VmAudit, &ObjectPath::Vm(r.config.vmid)));
+    Ok(seen.map(|row| observe::summary(engine, row)).collect())
+}
+
+pub(super) fn get(
+    engine: &Engine,
+    caller: &Caller,
+    call: &GetContainer,
+) -> Result<ContainerDetail, ApiError> {
+    let (row, _) = find(engine, caller, &call.container, Privilege::VmAudit)?;
+    Ok(detail(engine, caller, &row))
+}
+
+fn detail(engine: &Engine, caller: &Caller, row: &ContainerRow) -> ContainerDetail {
+    let vmid = row.config.vmid;
+    ContainerDetail {
+        summary: observe::summary(engine, row),
+        config: row.config.clone(),
+        id_base: engine.config.ids.slot(row.config.id_slot).map_or(0, |m| m.base().0),
+        usage: observe::usage(engine, vmid),
+        privileges: caller.privileges_on(&ObjectPath::Vm(vmid)),
+        unenforced: Vec::new(),
+    }
+}
+
+pub(super) fn create(
+    engine: &Arc<Engine>,
+    caller: &Caller,
+    call: &CreateContainer,
+) -> Result<CreatedContainer, ApiError> {
+    let grant =
+        caller.authorise(Privilege::VmAllocate, &call.vmid.map_or(ObjectPath::Vms, ObjectPath::Vm))?;
+    caller.authorise(Privilege::DatastoreAllocateSpace, &ObjectPath::Storage)?;
+    let name = call.hostname.container_name().map_err(|e| ApiError::invalid("name", e.to_string()))?;
+    let template = engine.store().find_template(&call.template).map_err(|e| internal(&e))?;
+    let template = template.ok_or_else(|| {
+        let text =
+            format!("there is no installed template {}: `kiste template list` shows all", call.template);
+        ApiError { field: Some("template".into()), ..ApiError::new(ErrorKind::NotFound, text) }
+    })?;
+    let limits = call.limits.apply_to(model::Limits::default());
+    limits.check(engine.capacity).map_err(|e| ApiError::invalid(e.field(), e.to_string()))?;
+    if call.password.is_some() {
+        let text = "a root password is not settable in this version: use --ssh-public-keys or `kiste enter`";
+        return Err(ApiError::invalid("password", text));
+    }
+    let vmid = match call.vmid {
+        Some(vmid) => vmid,
+        None => free(engine.store().free_vmid().map_err(|e| internal(&e))?, "container number")?,
+    };
+    let slots = engine.store().taken_slots().map_err(|e| internal(&e))?;
+    let id_slot = engine
+        .config
+        .ids
+        .free_slot(&slots)
+        .map_err(|e| ApiError::new(ErrorKind::Unavailable, e.to_string()))?;
+    let taken = engine.store().taken_addresses().map_err(|e| internal(&e))?;
+    let address = free(engine.subnet.free_address(&taken), "address")?;
+    let random = random_bytes().map_err(|e| internal(&e))?;
+    let mac = call
+        .mac
+        .unwrap_or_else(|| MacAddress::from_random([random[0], random[1], random[2], random[3], random[4]]));
+    let config = ContainerConfig {
+        vmid,
+        name: name.clone(),
+        hostname: call.hostname.clone(),
+        template: call.template.clone(),
+        image: template.image,
+        id_slot,
+        limits,
+        nic: Some(Nic { mac, address }),
+        is_onboot: call.is_onboot,
+        version: 1,
+    };
+    let mut injections = vec![Injection::Hostname(call.hostname.clone()), Injection::Network];
+    if !call.ssh_keys.trim().is_empty() {
+        injections.push(Injection::SshKeys(checked_keys(&call.ssh_keys)?));
+    }
+    let uuid = uuid(&random);
+    let task = creating::create(engine, &config, uuid, injections, call.power, &grant.user)?;
+    Ok(CreatedContainer { vmid, name, task })
+}
+
+fn free<T>(found: Option<T>, what: &str) -> Result<T, ApiError> {
+    found.ok_or_else(|| {
+        ApiError::new(ErrorKind::Unavailable, format!("no {what} is free: remove a container first"))
+    })
+}
+
+/// Keys are lines of printable text with a key type in front.
+fn checked_keys(keys: &str) -> Result<String, ApiError> {
+    let is_key = |line: &str| {
+        let known = ["ssh-", "ecdsa-", "sk-"].iter().any(|kind| line.starts_with(kind));
+        known
+            && line.len() <= 16_384
+            && line.split_ascii_whitespace().count() >= 2
+            && !line.contains(char::is_control)
+    };
+    match keys.lines().map(str::trim).find(|l| !l.is_empty() && !l.starts_with('#') && !is_key(l)) {
+        None => Ok(keys.lines().map(str::trim).filter(|l| is_key(l)).collect::<Vec<_>>().join("\n")),
+        Some(line) => {
+            let start: String = line.chars().take(30).collect();
+            Err(ApiError::invalid(
+                "ssh_keys",
+                format!("{start:?} is no public ssh key: each line begins like ssh-ed25519 AAAA..."),
+            ))
+        }
+    }
+}
+
+fn random_bytes() -> std::io::Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// A random UUID (RFC 9562, version 4) from the second half of the bytes.
+fn uuid(random: &[u8; 32]) -> String {
+    let mut bytes: [u8; 16] = [0; 16];
+    bytes.copy_from_slice(&random[16..]);
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}
+
+pub(super) fn set(
+    engine: &Arc<Engine>,
+    caller: &Caller,
+    call: &SetContainer,
+) -> Result<ContainerDetail, ApiError> {
+    let (row, _) = find(engine, caller, &call.container, Privilege::VmAudit)?;
+    let object = ObjectPath::Vm(row.config.vmid);
+    for privilege in needed(call) {
+        caller.authorise(privilege, &object)?;
+    }
+    if call.version.is_some_and(|v| v != row.config.version) {
+        return Err(stale());
+    }
+    let limits = call.limits.apply_to(row.config.limits);
+    limits.check(engine.capacity).map_err(|e| ApiError::invalid(e.field(), e.to_string()))?;
+    let is_onboot = call.is_onboot.unwrap_or(row.config.is_onboot);
+    let old = row.config.limits;
+    let config = ContainerConfig { limits, is_onboot, ..row.config.clone() };
+    if engine.live().contains_key(&config.vmid) && limits != old {
+        apply_live(engine, config.vmid, &limits, &old)?;
+    }
+    let config = engine.store().update_container(&config).map_err(|e| match e {
+        StoreError::Stale => stale(),
+        e => internal(&e),
+    })?;
+    observe::tell(engine, config.vmid);
+    Ok(detail(engine, caller, &ContainerRow { config, ..row }))
+}
+
+/// The kernel first: what it refuses is not stored, and what was half written is put back.
+fn apply_live(engine: &Engine, vmid: Vmid, new: &model::Limits, old: &model::Limits) -> Result<(), ApiError> {
+    engine.runtime.apply_limits(vmid, new).map(|_| ()).map_err(|error| {
+        let _ = engine.runtime.apply_limits(vmid, old);
+        let text = format!("the kernel refused the limits ({error}): more may be in use than they allow");
+        ApiError::invalid("memory", text)
+    })
+}
+
+fn needed(call: &SetContainer) -> Vec<Privilege> {
+    let l = &call.limits;
+    [
+        (l.memory_max.is_some() || l.swap_max.is_some(), Privilege::VmConfigMemory),
+        (l.cores.is_some() || l.cpulimit.is_some() || l.cpuunits.is_some(), Privilege::VmConfigCpu),
+        (l.pids_max.is_some() || call.is_onboot.is_some(), Privilege::VmConfigOptions),
+    ]
+    .into_iter()
+    .filter_map(|(is_asked, privilege)| is_asked.then_some(privilege))
+    .collect()
+}
+
+fn stale() -> ApiError {
+    ApiError::new(ErrorKind::Stale, "somebody else changed it meanwhile: load it again and repeat")
+}
+
+/// Refuses what the status does not allow, before a task is made of it.
+fn require(
+    engine: &Engine,
+    row: &ContainerRow,
+    allowed: &[ContainerStatus],
+    verb: &str,
+) -> Result<(), ApiError> {
+    let status = observe::status(engine, row, None);
+    if allowed.contains(&status) {
+        return Ok(());
+    }
+    let (name, status) = (&row.config.name, status.as_str());
+    Err(ApiError::new(ErrorKind::WrongStatus, format!("container {name} is {status}: cannot {verb} it now")))
+}
+
+const DOWN: [ContainerStatus; 2] = [ContainerStatus::Stopped, ContainerStatus::Failed];
+const UP: [ContainerStatus; 2] = [ContainerStatus::Running, ContainerStatus::Frozen];
+
+pub(super) fn start(
+    engine: &Arc<Engine>,
+    caller: &Caller,
+    call: &StartContainer,
+) -> Result<TaskId, ApiError> {
+    let (row, grant) = find(engine, caller, &call.container, Privilege::VmPowerMgmt)?;
+    require(engine, &row, &DOWN, "start")?;
+    power::start(engine, &row, &grant.user)
+}
+
+pub(super) fn shutdown(
+    engine: &Arc<Engine>,
+    caller: &Caller,
+    call: &ShutdownContainer,
+) -> Result<TaskId, ApiError> {
+    let (row, grant) = find(engine, caller, &call.container, Privilege::VmPowerMgmt)?;
+    require(engine, &row, &UP, "shut down")?;
+    power::shutdown(engine, &row, patience(call.timeout_s), &grant.user)
+}
+
+fn patience(seconds: Option<u32>) -> Duration {
+    Duration::from_secs(seconds.unwrap_or(SHUTDOWN_PATIENCE_S).min(86_400).into())
+}
+
+pub(super) fn stop(engine: &Arc<Engine>, caller: &Caller, call: &StopContainer) -> Result<TaskId, ApiError> {
+    let (row, grant) = find(engine, caller, &call.container, Privilege::VmPowerMgmt)?;
+    require(engine, &row, &UP, "stop")?;
+    power::stop(engine, &row, &grant.user)
+}
+
+pub(super) fn reboot(
+    engine: &Arc<Engine>,
+    caller: &Caller,
+    call: &RebootContainer,
+) -> Result<TaskId, ApiError> {
+    let (row, grant) = find(engine, caller, &call.container, Privilege::VmPowerMgmt)?;
+    require(engine, &row, &UP, "reboot")?;
+    power::reboot(engine, &row, patience(call.timeout_s), &grant.user)
+}
+
+pub(super) fn suspend(
+    engine: &Arc<Engine>,
+    caller: &Caller,
+    call: &SuspendContainer,
+) -> Result<TaskId, ApiError> {
+    let (row, grant) = find(engine, caller, &call.container, Privilege::VmPowerMgmt)?;
+    require(engine, &row, &[ContainerStatus::Running], "suspend")?;
+    power::pause(engine, &row, TaskKind::Suspend, &grant.user)
+}
+
+pub(super) fn resume(
+    engine: &Arc<Engine>,
+    caller: &Caller,
+    call: &ResumeContainer,
+) -> Result<TaskId, ApiError> {
+    let (row, grant) = find(engine, caller, &call.container, Privilege::VmPowerMgmt)?;
+    require(engine, &row, &[ContainerStatus::Frozen], "resume")?;
+    power::pause(engine, &row, TaskKind::Resume, &grant.user)
+}
+
+pub(super) fn destroy(
+    engine: &Arc<Engine>,
+    caller: &Caller,
+    call: &DestroyContainer,
+) -> Result<TaskId, ApiError> {
+    let (row, grant) = find(engine, caller, &call.container, Privilege::VmAllocate)?;
+    if !call.is_forced {
+        require(engine, &row, &DOWN, "destroy (without --force)")?;
+    }
+    destroying::destroy(engine, &row, &grant.user)
+}
+
+pub(super) fn exec(engine: &Engine, caller: &Caller, call: &Exec) -> Result<Outcome, ApiError> {
+    let (row, _) = find(engine, caller, &call.container, Privilege::VmConsole)?;
+    require(engine, &row, &[ContainerStatus::Running], "run a command in")?;
+    viewer(engine.runtime.exec(row.config.vmid, call.plan.clone()))
+}
+
+pub(super) fn open_console(
+    engine: &Engine,
+    caller: &Caller,
+    call: &OpenConsole,
+) -> Result<Outcome, ApiError> {
+    let (row, _) = find(engine, caller, &call.container, Privilege::VmConsole)?;
+    require(engine, &row, &UP, "open a console of")?;
+    let vmid = row.config.vmid;
+    viewer(match call.console {
+        ConsoleKind::Login => engine.runtime.open_console(vmid, call.size),
+        ConsoleKind::Shell => {
+            let shell = ExecPlan { argv: vec![], env: vec![], user: None, cwd: None, pty: Some(call.size) };
+            engine.runtime.exec(vmid, shell)
+        }
+    })
+}
+
+fn viewer(opened: Result<OwnedFd, ShimError>) -> Result<Outcome, ApiError> {
+    match opened {
+        Ok(fd) => Ok(Outcome { value: Value::Null, fds: vec![fd], stream: None }),
+        Err(error) => Err(crate::error::unavailable(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_checked_line_by_line() {
+        let good = "# mine\nssh-ed25519 AAAAC3Nz anna@box\n\necdsa-sha2-nistp256 AAAA\n";
+        assert_eq!(checked_keys(good).unwrap().lines().count(), 2);
+        for bad in ["hello", "ssh-ed25519", "-----BEGIN OPENSSH PRIVATE KEY-----", "ssh-rsa AAAA\u{7}"] {
+            assert!(checked_keys(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn uuids_have_version_and_variant() {
+        let text = uuid(&[0xff; 32]);
+        assert_eq!(text, "ffffffff-ffff-4fff-bfff-ffffffffffff");
+    }
+}

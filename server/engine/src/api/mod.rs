@@ -1,0 +1,94 @@
+//! From a call to a reply: one file a subject. Each handler authorises every object named in its call.
+
+mod containers;
+mod node;
+pub(crate) mod tasks;
+mod templates;
+
+use std::{os::fd::OwnedFd, sync::Arc};
+
+use protocol::engine::{ApiError, ErrorKind, Request};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{Engine, access::Caller, error::internal, server::Outcome};
+
+/// Answers one call.
+pub(crate) fn dispatch(
+    engine: &Arc<Engine>,
+    caller: &Caller,
+    request: &Request,
+    fds: Vec<OwnedFd>,
+) -> Result<Outcome, ApiError> {
+    use Request as R;
+    match request {
+        R::GetNode(_) => reply(&node::get(engine, caller)?),
+        R::GetDoctor(_) => reply(&node::doctor(engine, caller)?),
+        R::ListAudit(call) => reply(&node::audit(engine, caller, call)?),
+        R::ListContainers(_) => reply(&containers::list(engine, caller)?),
+        R::GetContainer(call) => reply(&containers::get(engine, caller, call)?),
+        R::CreateContainer(call) => reply(&containers::create(engine, caller, call)?),
+        R::SetContainer(call) => reply(&containers::set(engine, caller, call)?),
+        R::StartContainer(call) => reply(&containers::start(engine, caller, call)?),
+        R::ShutdownContainer(call) => reply(&containers::shutdown(engine, caller, call)?),
+        R::StopContainer(call) => reply(&containers::stop(engine, caller, call)?),
+        R::RebootContainer(call) => reply(&containers::reboot(engine, caller, call)?),
+        R::SuspendContainer(call) => reply(&containers::suspend(engine, caller, call)?),
+        R::ResumeContainer(call) => reply(&containers::resume(engine, caller, call)?),
+        R::DestroyContainer(call) => reply(&containers::destroy(engine, caller, call)?),
+        R::Exec(call) => containers::exec(engine, caller, call),
+        R::OpenConsole(call) => containers::open_console(engine, caller, call),
+        R::ListTemplates(_) => reply(&templates::list(engine, caller)?),
+        R::ImportTemplate(call) => reply(&templates::import(engine, caller, call, fds)?),
+        R::RemoveTemplate(call) => reply(&templates::remove(engine, caller, call)?),
+        R::ListTasks(call) => reply(&tasks::list(engine, caller, call)?),
+        R::GetTask(call) => reply(&tasks::get(engine, caller, &call.task)?),
+        R::GetTaskLog(call) => reply(&tasks::log(engine, caller, call)?),
+        R::CancelTask(call) => reply(&tasks::cancel(engine, caller, call)?),
+        R::Subscribe(call) => tasks::subscribe(engine, caller, call),
+        R::GetWelcome(_)
+        | R::CompleteSetup(_)
+        | R::Login(_)
+        | R::Logout(_)
+        | R::GetSession(_)
+        | R::NewSetupCode(_)
+        | R::NewConsoleTicket(_)
+        | R::SetPreferences(_)
+        | R::ListRecipes(_)
+        | R::BuildTemplate(_)
+        | R::NewSpool(_) => {
+            let text =
+                format!("{} is not part of this version: see CHANGELOG.md for what is", request.name());
+            Err(ApiError::new(ErrorKind::Unavailable, text))
+        }
+    }
+}
+
+fn reply<T: Serialize>(value: &T) -> Result<Outcome, ApiError> {
+    let value: Value = serde_json::to_value(value).map_err(|e| internal(&e))?;
+    Ok(value.into())
+}
+
+/// What a call is about, for the audit log; never a secret.
+pub(crate) fn object_of(request: &Request) -> String {
+    use Request as R;
+    match request {
+        R::CreateContainer(c) => c.hostname.to_string(),
+        R::SetContainer(c) => c.container.to_string(),
+        R::StartContainer(c) => c.container.to_string(),
+        R::ShutdownContainer(c) => c.container.to_string(),
+        R::StopContainer(c) => c.container.to_string(),
+        R::RebootContainer(c) => c.container.to_string(),
+        R::SuspendContainer(c) => c.container.to_string(),
+        R::ResumeContainer(c) => c.container.to_string(),
+        R::DestroyContainer(c) => c.container.to_string(),
+        R::Exec(c) => c.container.to_string(),
+        R::OpenConsole(c) => c.container.to_string(),
+        R::GetContainer(c) => c.container.to_string(),
+        R::RemoveTemplate(c) => c.template.to_string(),
+        R::ImportTemplate(c) => c.name.as_ref().map(ToString::to_string).unwrap_or_default(),
+        R::CancelTask(c) => c.task.to_string(),
+        R::Login(c) => c.user.to_string(),
+        _ => String::new(),
+    }
+}

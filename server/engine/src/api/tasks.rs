@@ -1,0 +1,74 @@
+//! Calls about tasks, and subscriptions.
+
+use std::sync::Arc;
+
+use model::{
+    TaskId, Vmid,
+    access::{ObjectPath, Privilege},
+    task::Task,
+};
+use protocol::engine::{
+    ApiError, ErrorKind,
+    calls::{CancelTask, GetTaskLog, ListTasks, Subscribe},
+    events::Topic,
+};
+use serde_json::Value;
+
+use crate::{Engine, access::Caller, error::internal, server::Outcome};
+
+/// Most rows of one answer.
+const ROWS_MAX: u32 = 1000;
+
+/// A task may be seen by who began it, who may see its object, and who may see the node.
+pub(crate) fn may_see(caller: &Caller, task: &Task) -> bool {
+    let object = task.object.parse::<Vmid>().map_or(ObjectPath::Node, ObjectPath::Vm);
+    task.user == *caller.actor()
+        || caller.may(Privilege::SysAudit, &ObjectPath::Node)
+        || caller.may(Privilege::VmAudit, &object) && object != ObjectPath::Node
+}
+
+pub(super) fn list(engine: &Engine, caller: &Caller, call: &ListTasks) -> Result<Vec<Task>, ApiError> {
+    let object = call.container.map(|v| v.to_string());
+    let tasks =
+        engine.store().list_tasks(call.limit.min(ROWS_MAX), object.as_deref()).map_err(|e| internal(&e))?;
+    Ok(tasks.into_iter().filter(|t| may_see(caller, t)).collect())
+}
+
+pub(super) fn get(engine: &Engine, caller: &Caller, id: &TaskId) -> Result<Task, ApiError> {
+    let task = engine.store().find_task(id).map_err(|e| internal(&e))?.filter(|t| may_see(caller, t));
+    task.ok_or_else(|| {
+        ApiError::new(ErrorKind::NotFound, format!("there is no task {id}: `kiste task list` shows all"))
+    })
+}
+
+pub(super) fn log(engine: &Engine, caller: &Caller, call: &GetTaskLog) -> Result<Vec<String>, ApiError> {
+    get(engine, caller, &call.task)?;
+    engine.store().list_task_log(&call.task, call.from).map_err(|e| internal(&e))
+}
+
+pub(super) fn cancel(engine: &Engine, caller: &Caller, call: &CancelTask) -> Result<(), ApiError> {
+    let task = get(engine, caller, &call.task)?;
+    if task.user != *caller.actor() {
+        caller.authorise(Privilege::SysModify, &ObjectPath::Node)?;
+    }
+    if engine.running.cancel(&call.task) {
+        return Ok(());
+    }
+    Err(ApiError::new(ErrorKind::WrongStatus, "the task has ended already"))
+}
+
+pub(super) fn subscribe(
+    engine: &Arc<Engine>,
+    caller: &Caller,
+    call: &Subscribe,
+) -> Result<Outcome, ApiError> {
+    for topic in &call.topics {
+        match topic {
+            Topic::Task(id) => drop(get(engine, caller, id)?),
+            Topic::Container(vmid) => drop(caller.authorise(Privilege::VmAudit, &ObjectPath::Vm(*vmid))?),
+            Topic::Containers | Topic::Tasks => {}
+        }
+    }
+    let listener = engine.hub.subscribe(call.topics.clone());
+    Ok(Outcome { value: Value::Null, fds: Vec::new(), stream: Some(listener) })
+}

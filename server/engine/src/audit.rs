@@ -1,0 +1,30 @@
+//! The audit log: every call that changes something or was refused, with who and from where.
+
+use protocol::engine::{ApiError, ErrorKind, Request, calls::CallClass};
+use store::AuditRow;
+
+use crate::{Engine, access::Caller, clock};
+
+/// Records a call. Reading that was allowed is not recorded.
+pub(crate) fn record(engine: &Engine, caller: &Caller, request: &Request, result: Result<(), &ApiError>) {
+    let result = match result {
+        Ok(()) if request.class() == CallClass::Read => return,
+        Ok(()) => "ok",
+        Err(error) => match error.kind {
+            ErrorKind::Denied | ErrorKind::Unauthenticated | ErrorKind::Throttled => "denied",
+            _ if request.class() == CallClass::Read => return,
+            _ => "failed",
+        },
+    };
+    let row = AuditRow {
+        time: clock::now(),
+        actor: caller.actor().to_string(),
+        address: caller.address.map(|a| a.to_string()),
+        action: request.name().to_owned(),
+        object: crate::api::object_of(request),
+        result: result.to_owned(),
+    };
+    if let Err(error) = engine.store().append_audit(&row) {
+        tracing::error!(error = %crate::error::chain(&error), "the audit log could not be written");
+    }
+}

@@ -1,0 +1,104 @@
+//! Checks of the host, each with the exact mend.
+
+use std::{net::TcpListener, path::Path};
+
+use model::{
+    config::Config,
+    finding::{Finding, FindingLevel},
+};
+
+/// Tools by path, with Debian's package.
+const TOOLS: [(&str, &str, FindingLevel); 3] = [
+    ("/usr/sbin/nft", "nftables", FindingLevel::Blocker),
+    ("/usr/sbin/dnsmasq", "dnsmasq-base", FindingLevel::Blocker),
+    ("/usr/bin/mmdebstrap", "mmdebstrap", FindingLevel::Warning),
+];
+
+/// Whether an engine holds the instance's port and bridge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// One does.
+    Serving,
+    /// None does.
+    Absent,
+}
+
+/// All checks; works without a running engine.
+#[must_use]
+pub fn findings(config: &Config, engine: Engine) -> Vec<Finding> {
+    let mut all = runtime::host::findings();
+    all.push(cgroups());
+    all.extend(TOOLS.iter().map(|(path, package, level)| tool(path, package, *level)));
+    all.push(data_folder(config));
+    if engine == Engine::Absent {
+        all.push(port(config));
+    }
+    all.extend(subnet(config));
+    all
+}
+
+fn finding(check: &str, level: FindingLevel, found: String, mend: String) -> Finding {
+    Finding { check: check.into(), level, found, mend }
+}
+
+fn cgroups() -> Finding {
+    match runtime::host::cgroup_layout() {
+        Some(layout) => finding("cgroups", FindingLevel::Ok, format!("layout {layout}"), String::new()),
+        None => finding(
+            "cgroups",
+            FindingLevel::Blocker,
+            "no cgroup v2 tree is mounted".into(),
+            "boot with systemd, or mount cgroup2 at /sys/fs/cgroup".into(),
+        ),
+    }
+}
+
+fn tool(path: &str, package: &str, level: FindingLevel) -> Finding {
+    if Path::new(path).exists() {
+        return finding("tool", FindingLevel::Ok, format!("{path} is there"), String::new());
+    }
+    finding("tool", level, format!("{path} is missing"), format!("apt install {package}"))
+}
+
+fn data_folder(config: &Config) -> Finding {
+    let existing = config.data_dir.ancestors().find(|p| p.exists()).unwrap_or(Path::new("/"));
+    let name = storage::filesystem_name(existing).unwrap_or("another");
+    let found = format!("{} lies on {name}", config.data_dir.display());
+    match name {
+        "ext4" | "xfs" | "btrfs" => finding("data-folder", FindingLevel::Ok, found, String::new()),
+        "tmpfs" => finding(
+            "data-folder",
+            FindingLevel::Warning,
+            found,
+            "it is gone after a reboot: use a disk".into(),
+        ),
+        _ => finding("data-folder", FindingLevel::Warning, found, "ext4, xfs or btrfs are proved".into()),
+    }
+}
+
+fn port(config: &Config) -> Finding {
+    match TcpListener::bind(config.listen) {
+        Ok(_) => finding("port", FindingLevel::Ok, format!("{} is free", config.listen), String::new()),
+        Err(error) => finding(
+            "port",
+            FindingLevel::Warning,
+            format!("{} cannot be used: {error}", config.listen),
+            "end the other program, or set `listen` in the configuration".into(),
+        ),
+    }
+}
+
+fn subnet(config: &Config) -> Option<Finding> {
+    let network = config.subnet?.network();
+    let routes = network::subnet::host_routes(config.bridge.as_str());
+    let clash = routes.iter().find(|r| r.contains(&network) || network.contains(*r));
+    Some(match clash {
+        None => finding("subnet", FindingLevel::Ok, format!("{network} is free"), String::new()),
+        Some(route) => finding(
+            "subnet",
+            FindingLevel::Blocker,
+            format!("{network} overlaps the host's route to {route}"),
+            "choose another `subnet` in the configuration".into(),
+        ),
+    })
+}

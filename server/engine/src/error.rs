@@ -1,0 +1,42 @@
+//! From what failed below to what a caller is told: kinds with a text for the operator.
+//!
+//! The only place where errors of lower floors become [`ApiError`]. What the operator cannot act on
+//! goes to the log under a reference number, once, with its whole chain.
+
+use std::{
+    error::Error,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use protocol::engine::{ApiError, ErrorKind};
+
+static REFERENCES: AtomicU32 = AtomicU32::new(1);
+
+/// All messages of an error chain, outermost first: `what: why: deeper why`.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// Something broke that the caller cannot mend: logged whole, told as a reference.
+pub(crate) fn internal(error: &dyn Error) -> ApiError {
+    let reference = REFERENCES.fetch_add(1, Ordering::Relaxed);
+    tracing::error!(reference, error = %chain(error), "a call failed inside");
+    ApiError::new(
+        ErrorKind::Internal,
+        format!("something went wrong inside (reference {reference}): the engine's log has the details"),
+    )
+}
+
+/// A failure whose text the operator can act on.
+pub(crate) fn unavailable(error: &dyn Error) -> ApiError {
+    ApiError::new(ErrorKind::Unavailable, chain(error))
+}

@@ -1,0 +1,102 @@
+//! After a start: what was cut off is undone or resumed, what runs is found again by looking.
+
+use std::sync::Arc;
+
+use model::{PowerState, TaskId, Vmid, task::TaskState};
+use network::Endpoint;
+use store::{JournalEntry, Store, StoreError};
+
+use crate::{Engine, clock, observe, tasks};
+
+/// Where the host's present boot is remembered.
+const BOOT: &str = "boot_id";
+
+/// What the network serves: every container with an interface.
+pub(crate) fn endpoints(store: &Store) -> Result<Vec<Endpoint>, StoreError> {
+    let rows = store.list_containers()?;
+    let endpoint = |config: model::ContainerConfig| {
+        config.nic.map(|nic| Endpoint { vmid: config.vmid, name: config.name, nic })
+    };
+    Ok(rows.into_iter().filter_map(|row| endpoint(row.config)).collect())
+}
+
+/// Puts everything right.
+pub(crate) fn recover(engine: &Arc<Engine>) -> Result<(), StoreError> {
+    close_tasks(engine)?;
+    for entry in engine.store().list_journal()? {
+        settle(engine, &entry)?;
+    }
+    if let Err(error) = engine.images.clear_staging() {
+        tracing::warn!(%error, "left-over staging folders could not be removed");
+    }
+    if let Err(error) = engine.pool.empty_trash() {
+        tracing::warn!(error = %crate::error::chain(&error), "the trash could not be emptied");
+    }
+    adopt(engine)?;
+    autostart(engine)
+}
+
+/// No task survives its engine: what it had begun is in the journal.
+fn close_tasks(engine: &Engine) -> Result<(), StoreError> {
+    for task in engine.store().list_tasks(10_000, None)?.into_iter().filter(|t| t.state == TaskState::Running)
+    {
+        let error =
+            Some("the engine ended in the middle: what was begun is undone or finished now".to_owned());
+        let ended = Some(clock::now());
+        engine.store().put_task(&model::task::Task { state: TaskState::Failed, error, ended, ..task })?;
+    }
+    engine.store().prune_tasks(clock::now() - 90 * 86_400)
+}
+
+/// A creation is undone (its secrets are nowhere any more), a deletion is finished.
+fn settle(engine: &Engine, entry: &JournalEntry) -> Result<(), StoreError> {
+    if let Ok(vmid) = entry.object.parse::<Vmid>() {
+        tracing::info!(operation = %entry.operation, %vmid, "an operation was cut off and is put right");
+        if let Err(failure) = tasks::destroy::remove_all(engine, vmid) {
+            tracing::error!(%vmid, %failure, "it could not be put right: `kiste destroy` again");
+            return Ok(());
+        }
+    }
+    engine.store().finish_journal(entry.id)
+}
+
+/// Finds running containers by their shims, cgroups and rows; what belongs to no row is ended.
+fn adopt(engine: &Engine) -> Result<(), StoreError> {
+    for vmid in engine.runtime.list_present() {
+        let row = engine.store().find_container(vmid)?;
+        match (engine.runtime.find_shim(vmid), row) {
+            (Ok(Some(info)), Some(_)) if info.exit.is_none() => engine.note_running(info),
+            (Ok(Some(info)), Some(_)) => {
+                engine.runtime.collect(vmid);
+                observe::settle_exit(engine, vmid, info.exit.as_ref());
+            }
+            (Ok(_), _) => {
+                let _ = engine.runtime.stop(vmid);
+            }
+            (Err(error), _) => {
+                tracing::warn!(%vmid, error = %crate::error::chain(&error), "a shim does not answer");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// After a boot of the host, containers with `onboot` start; others that ran are off now.
+fn autostart(engine: &Arc<Engine>) -> Result<(), StoreError> {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let is_new = engine.store().find_setting(BOOT)?.as_deref() != Some(boot.trim());
+    engine.store().set_setting(BOOT, Some(boot.trim()))?;
+    for row in engine.store().list_containers()? {
+        let vmid = row.config.vmid;
+        let is_running = engine.live().contains_key(&vmid);
+        if is_new && row.config.is_onboot && !is_running {
+            let started = tasks::power::start(engine, &row, &model::access::UserId::root());
+            let _: Option<TaskId> = started
+                .map_err(|error| tracing::error!(%vmid, %error, "a container did not start with the node"))
+                .ok();
+        } else if row.power == PowerState::On && !is_running {
+            observe::settle_exit(engine, vmid, None);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! Creating a container: a table of idempotent steps. Whatever fails, all of it is undone.
+
+use std::sync::Arc;
+
+use model::{ContainerConfig, PowerState, TaskId, access::UserId, task::TaskKind};
+use protocol::{
+    engine::{ApiError, ErrorKind},
+    shim::Injection,
+};
+use store::{ContainerRow, StoreError};
+
+use super::{Failure, Handle, check_cancelled, destroy, power, prepare};
+use crate::{
+    Engine,
+    error::{chain, internal},
+};
+
+/// What the steps work on.
+pub(crate) struct Work {
+    row: ContainerRow,
+    injections: Vec<Injection>,
+}
+
+type Step = (&'static str, fn(&Engine, &Work) -> Result<(), Failure>);
+
+/// Each step can be done again; [`destroy::remove_all`] undoes any number of them.
+const STEPS: [Step; 3] = [("layer", make_layer), ("network", admit), ("settings", inject)];
+
+/// Reserves number, name, ids and address, and begins the task.
+pub(crate) fn create(
+    engine: &Arc<Engine>,
+    config: &ContainerConfig,
+    uuid: String,
+    injections: Vec<Injection>,
+    power: PowerState,
+    user: &UserId,
+) -> Result<TaskId, ApiError> {
+    let prepared = prepare(engine, TaskKind::Create, &config.vmid.to_string(), config.name.as_str(), user)?;
+    let inserted = engine.store().insert_container(config, &uuid, prepared.id().as_str());
+    let journal = match inserted {
+        Ok(journal) => journal,
+        Err(StoreError::Taken(what)) => {
+            let text = format!("{what} is taken: choose another");
+            return Err(prepared.refuse(ApiError::new(ErrorKind::AlreadyExists, text)));
+        }
+        Err(error) => return Err(prepared.refuse(internal(&error))),
+    };
+    let row = ContainerRow { config: config.clone(), power: PowerState::Off, last_error: None, uuid };
+    let work = Work { row, injections };
+    prepared.run(move |engine, handle| {
+        let made = run_steps(engine, handle, &work);
+        if made.is_err() {
+            handle.step("undo");
+            destroy::remove_all(engine, work.row.config.vmid)?;
+        }
+        engine.store().finish_journal(journal).map_err(|e| chain(&e))?;
+        made?;
+        if power == PowerState::On { power::start_now(engine, handle, &work.row) } else { Ok(()) }
+    })
+}
+
+fn run_steps(engine: &Engine, handle: &Handle, work: &Work) -> Result<(), Failure> {
+    for (name, step) in STEPS {
+        check_cancelled(handle)?;
+        handle.step(name);
+        step(engine, work)?;
+    }
+    Ok(())
+}
+
+fn make_layer(engine: &Engine, work: &Work) -> Result<(), Failure> {
+    engine.pool.create(work.row.config.vmid).map(|_| ()).map_err(|e| chain(&e))
+}
+
+fn admit(engine: &Engine, _: &Work) -> Result<(), Failure> {
+    let endpoints = crate::recover::endpoints(engine.store()).map_err(|e| chain(&e))?;
+    engine.network.apply(&endpoints).map_err(|e| chain(&e))
+}
+
+fn inject(engine: &Engine, work: &Work) -> Result<(), Failure> {
+    let plan = power::plan(engine, &work.row)?;
+    engine.runtime.inject(&plan, work.injections.clone()).map_err(|e| chain(&e))
+}

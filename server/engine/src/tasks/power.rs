@@ -1,0 +1,146 @@
+//! Start, shutdown, stop, reboot, suspend, resume.
+
+use std::{sync::Arc, time::Duration};
+
+use model::{PowerState, TaskId, access::UserId, task::TaskKind};
+use protocol::{engine::ApiError, shim::NicPlan};
+use runtime::{ContainerPlan, container::stop::Shutdown};
+use store::ContainerRow;
+
+use super::{Failure, Handle, prepare};
+use crate::{Engine, error::chain};
+
+/// What a container is to be, from its row.
+pub(crate) fn plan(engine: &Engine, row: &ContainerRow) -> Result<ContainerPlan, Failure> {
+    let config = &row.config;
+    let layers: Vec<_> = config.image.layers.iter().map(|d| engine.images.layer_path(d)).collect();
+    if let Some(missing) = layers.iter().find(|l| !l.is_dir()) {
+        return Err(format!("the image's layer {} is missing: import its template again", missing.display()));
+    }
+    let id_map =
+        engine.config.ids.slot(config.id_slot).ok_or("its id block is outside the configured range")?;
+    let mut nics = Vec::new();
+    if let Some(nic) = &config.nic {
+        let endpoint = network::Endpoint { vmid: config.vmid, name: config.name.clone(), nic: nic.clone() };
+        let nic = engine.network.prepare_nic(&endpoint).map_err(|e| chain(&e))?;
+        nics.push(NicPlan {
+            host_interface: nic.host_interface,
+            message: nic.message,
+            netns_pid_offset: nic.netns_pid_offset,
+        });
+    }
+    Ok(ContainerPlan {
+        vmid: config.vmid,
+        hostname: config.hostname.clone(),
+        id_map,
+        layers,
+        own_layer: engine.pool.own_layer(config.vmid),
+        limits: config.limits,
+        nics,
+        uuid: row.uuid.clone(),
+    })
+}
+
+/// Starts within a task.
+pub(crate) fn start_now(engine: &Engine, handle: &Handle, row: &ContainerRow) -> Result<(), Failure> {
+    let vmid = row.config.vmid;
+    handle.step("start");
+    let started = plan(engine, row).and_then(|plan| engine.runtime.start(&plan).map_err(|e| chain(&e)));
+    let error = started.as_ref().err().map(String::as_str);
+    let power = if error.is_none() { PowerState::On } else { PowerState::Off };
+    let stored =
+        engine.store().set_power(vmid, power).and_then(|()| engine.store().set_last_error(vmid, error));
+    let (info, unenforced) = started?;
+    engine.note_running(info);
+    for limit in unenforced {
+        handle.log(&format!("WARN: not enforced on this host: {limit}"));
+    }
+    stored.map_err(|e| chain(&e))
+}
+
+/// Begins a start.
+pub(crate) fn start(engine: &Arc<Engine>, row: &ContainerRow, user: &UserId) -> Result<TaskId, ApiError> {
+    let row = row.clone();
+    begin(engine, TaskKind::Start, &row.clone(), user, move |engine, handle| start_now(engine, handle, &row))
+}
+
+/// Begins a shutdown: init gets `patience`, then the kernel ends all.
+pub(crate) fn shutdown(
+    engine: &Arc<Engine>,
+    row: &ContainerRow,
+    patience: Duration,
+    user: &UserId,
+) -> Result<TaskId, ApiError> {
+    let vmid = row.config.vmid;
+    begin(engine, TaskKind::Shutdown, row, user, move |engine, handle| {
+        shutdown_now(engine, handle, vmid, patience)
+    })
+}
+
+fn shutdown_now(
+    engine: &Engine,
+    handle: &Handle,
+    vmid: model::Vmid,
+    patience: Duration,
+) -> Result<(), Failure> {
+    handle.step("shutdown");
+    engine.store().set_power(vmid, PowerState::Off).map_err(|e| chain(&e))?;
+    let end = engine.runtime.shutdown(vmid, patience).map_err(|e| chain(&e))?;
+    if end == Shutdown::Forced {
+        handle.log(&format!("WARN: init did not end within {} s and was ended", patience.as_secs()));
+    }
+    engine.note_stopped(vmid);
+    Ok(())
+}
+
+/// Begins a stop.
+pub(crate) fn stop(engine: &Arc<Engine>, row: &ContainerRow, user: &UserId) -> Result<TaskId, ApiError> {
+    let vmid = row.config.vmid;
+    begin(engine, TaskKind::Stop, row, user, move |engine, handle| {
+        handle.step("stop");
+        engine.store().set_power(vmid, PowerState::Off).map_err(|e| chain(&e))?;
+        engine.runtime.stop(vmid).map_err(|e| chain(&e))?;
+        engine.note_stopped(vmid);
+        engine.store().set_last_error(vmid, None).map_err(|e| chain(&e))
+    })
+}
+
+/// Begins a reboot.
+pub(crate) fn reboot(
+    engine: &Arc<Engine>,
+    row: &ContainerRow,
+    patience: Duration,
+    user: &UserId,
+) -> Result<TaskId, ApiError> {
+    let row = row.clone();
+    begin(engine, TaskKind::Reboot, &row.clone(), user, move |engine, handle| {
+        shutdown_now(engine, handle, row.config.vmid, patience)?;
+        start_now(engine, handle, &row)
+    })
+}
+
+/// Begins freezing or thawing.
+pub(crate) fn pause(
+    engine: &Arc<Engine>,
+    row: &ContainerRow,
+    kind: TaskKind,
+    user: &UserId,
+) -> Result<TaskId, ApiError> {
+    let vmid = row.config.vmid;
+    begin(engine, kind, row, user, move |engine, handle| {
+        handle.step(kind.as_str());
+        let done =
+            if kind == TaskKind::Suspend { engine.runtime.freeze(vmid) } else { engine.runtime.thaw(vmid) };
+        done.map_err(|e| chain(&e))
+    })
+}
+
+fn begin(
+    engine: &Arc<Engine>,
+    kind: TaskKind,
+    row: &ContainerRow,
+    user: &UserId,
+    work: impl FnOnce(&Arc<Engine>, &Handle) -> Result<(), Failure> + Send + 'static,
+) -> Result<TaskId, ApiError> {
+    prepare(engine, kind, &row.config.vmid.to_string(), row.config.name.as_str(), user)?.run(work)
+}

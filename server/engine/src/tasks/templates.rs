@@ -1,0 +1,92 @@
+//! Importing and removing container templates.
+
+use std::{fs::File, os::fd::OwnedFd, sync::Arc};
+
+use images::import::plain_manifest;
+use model::{
+    TaskId, TemplateName,
+    access::UserId,
+    task::TaskKind,
+    template::{ContainerTemplate, TemplateOrigin},
+};
+use protocol::engine::ApiError;
+
+use super::prepare;
+use crate::{Engine, clock, error::chain};
+
+/// What every import holds, so that two never unpack the same layer at once.
+const IMPORT: &str = "import";
+
+/// Begins an import.
+pub(crate) fn import(
+    engine: &Arc<Engine>,
+    archive: OwnedFd,
+    name: Option<TemplateName>,
+    user: &UserId,
+) -> Result<TaskId, ApiError> {
+    let title = name.as_ref().map_or(IMPORT, TemplateName::as_str).to_owned();
+    let prepared = prepare(engine, TaskKind::TemplateImport, IMPORT, &title, user)?;
+    let unique = format!("import-{}", prepared.id().parts().map_or(0, |p| p.number));
+    prepared.run(move |engine, handle| {
+        handle.step("unpack");
+        let now = clock::now();
+        let fallback = || name.clone().map(|name| plain_manifest(name, clock::date(now), now));
+        let mut shown = 0;
+        let installed = engine
+            .images
+            .import(File::from(archive), &unique, &fallback, &handle.is_cancelled, &mut |bytes| {
+                if bytes.0 >= shown + (64 << 20) {
+                    shown = bytes.0;
+                    handle.log(&format!("{bytes} unpacked"));
+                }
+            })
+            .map_err(|e| chain(&e))?;
+        handle.step("install");
+        let manifest = installed.manifest;
+        handle.log(&format!(
+            "{} {}: {} in {} layer(s)",
+            manifest.name,
+            manifest.version,
+            installed.size,
+            installed.image.layers.len()
+        ));
+        let template = ContainerTemplate {
+            name: name.clone().unwrap_or(manifest.name),
+            version: manifest.version,
+            description: manifest.description,
+            architecture: manifest.architecture,
+            origin: TemplateOrigin::Imported,
+            image: installed.image,
+            size: installed.size,
+            packages: manifest.packages,
+            installed: now,
+        };
+        engine.store().put_template(&template).map_err(|e| chain(&e))?;
+        remove_unused(engine)
+    })
+}
+
+/// Begins a removal.
+pub(crate) fn remove(engine: &Arc<Engine>, name: &TemplateName, user: &UserId) -> Result<TaskId, ApiError> {
+    let name = name.clone();
+    prepare(engine, TaskKind::TemplateRemove, IMPORT, name.as_str(), user)?.run(move |engine, handle| {
+        handle.step("remove");
+        engine.store().delete_template(&name).map_err(|e| chain(&e))?;
+        remove_unused(engine)
+    })
+}
+
+/// Removes layers that nothing stands on.
+fn remove_unused(engine: &Engine) -> Result<(), super::Failure> {
+    let used = engine.store().layers_in_use().map_err(|e| chain(&e))?;
+    let entries = std::fs::read_dir(engine.config.data_dir.join("layers")).map_err(|e| e.to_string())?;
+    for digest in entries.flatten().filter_map(|e| e.file_name().to_str()?.parse::<model::Digest>().ok()) {
+        if !used.contains(&digest) {
+            engine
+                .images
+                .remove_layer(&digest)
+                .map_err(|e| format!("cannot remove layer {}: {e}", digest.short()))?;
+        }
+    }
+    Ok(())
+}
