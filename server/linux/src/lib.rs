@@ -6,6 +6,7 @@
 
 pub mod capabilities;
 pub mod cgroup;
+pub mod disk;
 pub mod idmap;
 pub mod mount;
 pub mod namespaces;
