@@ -1,2 +1,64 @@
-//! The binary: configuration, wiring, signals.
-fn main() {}
+//! The one binary: reads the configuration, wires the floors, waits for signals. No logic beyond that.
+//!
+//! `serve` runs the engine; `worker` is the engine's own confined child and must not start a thread
+//! before it is confined; every other verb talks to the engine's socket.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the binary talks to a terminal")]
+
+mod configuration;
+mod serve;
+
+use std::{error::Error, process::ExitCode};
+
+use clap::Parser;
+use cli::{Command, Kiste};
+
+fn main() -> ExitCode {
+    let words: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    if words.get(1).is_some_and(|w| w == "worker") {
+        return ExitCode::from(images::worker::main(words.get(2..).unwrap_or_default()));
+    }
+    match run(Kiste::parse()) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("kiste: {}", chain(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(kiste: Kiste) -> Result<u8, Box<dyn Error>> {
+    if let Command::Version = kiste.command {
+        println!("kiste {}", env!("CARGO_PKG_VERSION"));
+        return Ok(0);
+    }
+    let config = configuration::load(kiste.config.as_deref())?;
+    match kiste.command {
+        Command::Serve => serve::serve(config).map(|()| 0).map_err(Into::into),
+        Command::Doctor => {
+            let socket = config.run_dir.join(serve::LOCAL_SOCKET);
+            let engine = match protocol::Client::connect(&socket) {
+                Ok(_) => engine::doctor::Engine::Serving,
+                Err(_) => engine::doctor::Engine::Absent,
+            };
+            Ok(cli::show_findings(&engine::doctor::findings(&config, engine), kiste.json))
+        }
+        _ => {
+            let socket = config.run_dir.join(serve::LOCAL_SOCKET);
+            Ok(cli::run(kiste, &socket)?)
+        }
+    }
+}
+
+/// What failed and why, on one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text.replace('\n', " ")
+}

@@ -302,3 +302,11 @@ pub fn inherited_descriptor(number: RawFd) -> io::Result<OwnedFd> {
     // number is asked for once.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
+
+/// Makes reads of a descriptor wait.
+///
+/// # Errors
+/// The kernel's errno.
+pub fn set_blocking(fd: &OwnedFd) -> io::Result<()> {
+    Ok(rustix::io::ioctl_fionbio(fd, false)?)
+}

@@ -5,9 +5,10 @@
 
 use std::os::fd::BorrowedFd;
 
+pub use rustix::net::{RecvFlags, SendFlags};
 use rustix::{
     io::Errno,
-    net::{RecvFlags, SendFlags, recv, send},
+    net::{Shutdown, recv, send, shutdown},
 };
 
 /// Largest body of a data frame.
@@ -116,6 +117,14 @@ impl<'a> Frame<'a> {
         let n = rustix::io::retry_on_intr(|| recv(socket, &mut *buffer, flags)).map(|(n, _)| n)?;
         Ok(buffer.get(..n).and_then(Frame::parse))
     }
+}
+
+/// Ends a viewer from this side; a receiver that waits is woken.
+///
+/// # Errors
+/// The socket's errno.
+pub fn hang_up(socket: BorrowedFd<'_>) -> Result<(), Errno> {
+    shutdown(socket, Shutdown::Both)
 }
 
 #[cfg(test)]

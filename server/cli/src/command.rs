@@ -1,0 +1,320 @@
+//! The verbs and their options, as clap reads them.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+use model::{Bytes, Hostname, TaskId, TemplateName, Vmid, limits::CpuLimit};
+use protocol::engine::calls::ContainerRef;
+
+/// Many small machines on one Linux host: full-system containers from templates.
+#[derive(Debug, Parser)]
+#[command(name = "kiste", version, arg_required_else_help = true, after_help = EXAMPLES)]
+pub struct Kiste {
+    /// Configuration file.
+    #[arg(long, global = true, env = "KISTE_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print JSON on standard output, and nothing else there.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print the task's id and do not wait for its end.
+    #[arg(long, global = true)]
+    pub no_wait: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  kiste template import debian-12.tar.zst --name debian-12
+  kiste create debian-12 --name web --memory 1024 --start
+  kiste exec web -- systemctl is-system-running
+  kiste enter web
+  kiste set web --memory 2048 --cores 2
+  kiste shutdown web && kiste destroy web";
+
+/// A verb. Containers are named by number or name.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the engine in the foreground.
+    Serve,
+    /// Check the host: what is missing, and the exact mend.
+    Doctor,
+    /// Print the version.
+    Version,
+    /// Container templates: what containers are made from.
+    #[command(subcommand)]
+    Template(TemplateCommand),
+    /// Create a container from an installed template.
+    Create(CreateOptions),
+    /// List all containers.
+    List,
+    /// Show one container as one row of the list.
+    Status {
+        /// Container number or name.
+        id: ContainerRef,
+    },
+    /// Show what was decided about a container.
+    Config {
+        /// Container number or name.
+        id: ContainerRef,
+    },
+    /// Change limits; they act at once on a running container.
+    Set(SetOptions),
+    /// Show what a container uses.
+    Stats {
+        /// Container number or name.
+        id: ContainerRef,
+    },
+    /// Start a container.
+    Start {
+        /// Container number or name.
+        id: ContainerRef,
+    },
+    /// Ask the container's init to end; end it when the time is up.
+    Shutdown {
+        /// Container number or name.
+        id: ContainerRef,
+        /// Seconds to wait.
+        #[arg(long, value_name = "S")]
+        timeout: Option<u32>,
+    },
+    /// End a container at once.
+    Stop {
+        /// Container number or name.
+        id: ContainerRef,
+    },
+    /// Shut down and start again.
+    Reboot {
+        /// Container number or name.
+        id: ContainerRef,
+        /// Seconds to wait for the end.
+        #[arg(long, value_name = "S")]
+        timeout: Option<u32>,
+    },
+    /// Freeze all processes of a container.
+    Suspend {
+        /// Container number or name.
+        id: ContainerRef,
+    },
+    /// Let a frozen container go on.
+    Resume {
+        /// Container number or name.
+        id: ContainerRef,
+    },
+    /// Delete a container with all it holds.
+    Destroy {
+        /// Container number or name.
+        id: ContainerRef,
+        /// Also when it runs.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Run a command in a container; the exit code is the command's.
+    Exec(ExecOptions),
+    /// Open a root shell in a container.
+    Enter {
+        /// Container number or name.
+        id: ContainerRef,
+    },
+    /// Attach to the container's own console; leave it with Ctrl-a q.
+    Console {
+        /// Container number or name.
+        id: ContainerRef,
+    },
+    /// Tasks: what was done and how it went.
+    #[command(subcommand)]
+    Task(TaskCommand),
+    /// Show the node.
+    Node,
+    /// Show the audit log, newest first.
+    Audit {
+        /// At most so many lines.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// Confined one-shot work of the engine itself.
+    #[command(hide = true)]
+    Worker {
+        /// Work and its arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+}
+
+/// Verbs on templates.
+#[derive(Debug, Subcommand)]
+pub enum TemplateCommand {
+    /// List installed templates.
+    List,
+    /// Import an archive: one of ours, or any root file system as .tar.zst, .tar.xz or .tar.gz.
+    Import {
+        /// The archive.
+        file: PathBuf,
+        /// Name for an archive that brings none; by default the file's name.
+        #[arg(long)]
+        name: Option<TemplateName>,
+    },
+    /// Remove an installed template; containers made from it keep running.
+    Remove {
+        /// Its name.
+        name: TemplateName,
+    },
+}
+
+/// Verbs on tasks.
+#[derive(Debug, Subcommand)]
+pub enum TaskCommand {
+    /// List tasks, newest first.
+    List,
+    /// Show one task.
+    Status {
+        /// Its id.
+        id: TaskId,
+    },
+    /// Print a task's log.
+    Log {
+        /// Its id.
+        id: TaskId,
+    },
+    /// Ask a task to end.
+    Cancel {
+        /// Its id.
+        id: TaskId,
+    },
+}
+
+/// Limits as options; what is not given stays as it is.
+#[derive(Debug, Args)]
+pub struct LimitOptions {
+    /// Memory in MiB, or with a unit such as 2G.
+    #[arg(long, value_name = "MiB", value_parser = mebibytes)]
+    pub memory: Option<Bytes>,
+    /// Swap on top of memory, in MiB or with a unit.
+    #[arg(long, value_name = "MiB", value_parser = mebibytes)]
+    pub swap: Option<Bytes>,
+    /// Cores it may use; 0: all.
+    #[arg(long, value_name = "N")]
+    pub cores: Option<u32>,
+    /// CPU time in cores, such as 0.5; 0: no limit.
+    #[arg(long, value_name = "F", value_parser = cpulimit)]
+    pub cpulimit: Option<OptionalCpuLimit>,
+    /// CPU weight under contention, 1 to 10000.
+    #[arg(long, value_name = "N")]
+    pub cpuunits: Option<u32>,
+    /// Processes and threads at most.
+    #[arg(long, value_name = "N")]
+    pub pids: Option<u32>,
+}
+
+/// A CPU limit, or none.
+#[derive(Debug, Clone, Copy)]
+pub struct OptionalCpuLimit(pub Option<CpuLimit>);
+
+fn cpulimit(text: &str) -> Result<OptionalCpuLimit, model::limits::ParseCpuLimitError> {
+    if text == "0" { Ok(OptionalCpuLimit(None)) } else { text.parse().map(|l| OptionalCpuLimit(Some(l))) }
+}
+
+fn mebibytes(text: &str) -> Result<Bytes, model::bytes::ParseBytesError> {
+    Bytes::parse_with_default_unit(text, Bytes::mib(1))
+}
+
+/// Options of create.
+#[derive(Debug, Args)]
+pub struct CreateOptions {
+    /// [VMID] TEMPLATE: an optional number from 100 up, and the template.
+    #[arg(required = true, num_args = 1..=2, value_names = ["VMID", "TEMPLATE"])]
+    pub what: Vec<String>,
+    /// Host name; its first label is the container's name.
+    #[arg(long)]
+    pub name: Hostname,
+    /// Limits.
+    #[command(flatten)]
+    pub limits: LimitOptions,
+    /// Whether it starts with the node: 0 or 1.
+    #[arg(long, value_name = "0|1", value_parser = zero_one, default_value = "0")]
+    pub onboot: bool,
+    /// File with root's public ssh keys, one a line.
+    #[arg(long, value_name = "FILE")]
+    pub ssh_public_keys: Option<PathBuf>,
+    /// Start it when it is made.
+    #[arg(long)]
+    pub start: bool,
+}
+
+impl CreateOptions {
+    /// Number and template.
+    ///
+    /// # Errors
+    /// A sentence about the word that does not do.
+    pub fn parse_what(&self) -> Result<(Option<Vmid>, TemplateName), String> {
+        let template = |text: &str| text.parse().map_err(|e: model::template::ParseTemplateNameError| e.to_string());
+        match self.what.as_slice() {
+            [name] => Ok((None, template(name)?)),
+            [vmid, name] => {
+                Ok((Some(vmid.parse().map_err(|e: model::vmid::ParseVmidError| e.to_string())?), template(name)?))
+            }
+            _ => Err("give [VMID] TEMPLATE".to_owned()),
+        }
+    }
+}
+
+/// Options of set.
+#[derive(Debug, Args)]
+pub struct SetOptions {
+    /// Container number or name.
+    pub id: ContainerRef,
+    /// Limits.
+    #[command(flatten)]
+    pub limits: LimitOptions,
+    /// Whether it starts with the node: 0 or 1.
+    #[arg(long, value_name = "0|1", value_parser = zero_one)]
+    pub onboot: Option<bool>,
+}
+
+fn zero_one(text: &str) -> Result<bool, String> {
+    match text {
+        "0" => Ok(false),
+        "1" => Ok(true),
+        _ => Err("write 0 or 1".to_owned()),
+    }
+}
+
+/// Options of exec.
+#[derive(Debug, Args)]
+pub struct ExecOptions {
+    /// Container number or name.
+    pub id: ContainerRef,
+    /// User name or number inside.
+    #[arg(long, value_name = "U")]
+    pub user: Option<String>,
+    /// Working directory inside.
+    #[arg(long, value_name = "D")]
+    pub cwd: Option<String>,
+    /// Environment for the command.
+    #[arg(long = "env", value_name = "K=V")]
+    pub env: Vec<String>,
+    /// The command.
+    #[arg(last = true, required = true)]
+    pub command: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Kiste::command().debug_assert();
+    }
+
+    #[test]
+    fn create_takes_an_optional_number() {
+        let parse = |words: &[&str]| match Kiste::try_parse_from(words).unwrap().command {
+            Command::Create(options) => options.parse_what().unwrap(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(parse(&["kiste", "create", "debian-12", "--name", "web"]).0, None);
+        assert_eq!(parse(&["kiste", "create", "105", "debian-12", "--name", "web"]).0.unwrap().get(), 105);
+    }
+}
