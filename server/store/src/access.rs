@@ -1,7 +1,7 @@
 //! Users, rights, sessions.
 
 use model::access::{Role, UserId};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{Store, StoreError};
 
@@ -31,20 +31,62 @@ pub struct SessionRow {
     pub seen: i64,
 }
 
+const HAS_ADMINISTRATOR: &str =
+    "SELECT EXISTS (SELECT 1 FROM acl WHERE path = '/' AND role = 'Administrator')";
+
+fn insert_user(c: &Connection, user: &UserId, password_hash: &str, role: Role) -> Result<(), StoreError> {
+    let sql = "INSERT INTO users (user, password_hash) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+    if c.execute(sql, params![user.as_str(), password_hash])? == 0 {
+        return Err(StoreError::Taken(format!("the user {user}")));
+    }
+    c.execute("INSERT INTO acl VALUES ('/', ?1, ?2)", params![user.as_str(), role.as_str()])?;
+    Ok(())
+}
+
 impl Store {
     /// Adds a user with a role at `/`.
     ///
     /// # Errors
     /// [`StoreError::Taken`] when the name is.
     pub fn insert_user(&self, user: &UserId, password_hash: &str, role: Role) -> Result<(), StoreError> {
+        self.transaction(|c| insert_user(c, user, password_hash, role))
+    }
+
+    /// Adds the first administrator, as long as there is none: two setups at once make one.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`] when there is one, or the name is taken.
+    pub fn insert_first_administrator(&self, user: &UserId, password_hash: &str) -> Result<(), StoreError> {
         self.transaction(|c| {
-            let sql = "INSERT INTO users (user, password_hash) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-            if c.execute(sql, params![user.as_str(), password_hash])? == 0 {
-                return Err(StoreError::Taken(format!("the user {user}")));
+            if c.query_row(HAS_ADMINISTRATOR, [], |r| r.get(0))? {
+                return Err(StoreError::Taken("the place of the first administrator".to_owned()));
             }
-            c.execute("INSERT INTO acl VALUES ('/', ?1, ?2)", params![user.as_str(), role.as_str()])?;
-            Ok(())
+            insert_user(c, user, password_hash, Role::Administrator)
         })
+    }
+
+    /// All users by name.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn list_users(&self) -> Result<Vec<UserId>, StoreError> {
+        let connection = self.lock();
+        let mut query = connection.prepare("SELECT user FROM users ORDER BY user")?;
+        let names = query.query_map([], |r| r.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+        Ok(names.iter().filter_map(|n| n.parse().ok()).collect())
+    }
+
+    /// Gives a user a role on a path, in place of the one they had there.
+    ///
+    /// # Errors
+    /// [`StoreError::Absent`] when there is no such user.
+    pub fn put_acl(&self, path: &str, user: &UserId, role: Role) -> Result<(), StoreError> {
+        if self.find_user(user)?.is_none() {
+            return Err(StoreError::Absent);
+        }
+        let sql = "INSERT INTO acl VALUES (?1, ?2, ?3) ON CONFLICT(path, user) DO UPDATE SET role = ?3";
+        self.lock().execute(sql, params![path, user.as_str(), role.as_str()])?;
+        Ok(())
     }
 
     /// One user.
@@ -72,8 +114,7 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub fn has_administrator(&self) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM acl WHERE path = '/' AND role = 'Administrator')";
-        Ok(self.lock().query_row(sql, [], |r| r.get(0))?)
+        Ok(self.lock().query_row(HAS_ADMINISTRATOR, [], |r| r.get(0))?)
     }
 
     /// A user's rights: path and role.
@@ -127,9 +168,8 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub fn touch_session(&self, token_hash: &str, now: i64) -> Result<(), StoreError> {
-        self.lock()
-            .execute("UPDATE sessions SET seen = ?2 WHERE token_hash = ?1", params![token_hash, now])?;
-        Ok(())
+        let sql = "UPDATE sessions SET seen = ?2 WHERE token_hash = ?1";
+        self.relaxed_transaction(|c| Ok(c.execute(sql, params![token_hash, now])?)).map(|_| ())
     }
 
     /// Ends a session.
@@ -138,6 +178,15 @@ impl Store {
     /// When the database refuses.
     pub fn delete_session(&self, token_hash: &str) -> Result<(), StoreError> {
         self.lock().execute("DELETE FROM sessions WHERE token_hash = ?1", [token_hash])?;
+        Ok(())
+    }
+
+    /// Ends all sessions of a user: their password or rights have changed.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn delete_user_sessions(&self, user: &UserId) -> Result<(), StoreError> {
+        self.lock().execute("DELETE FROM sessions WHERE user = ?1", [user.as_str()])?;
         Ok(())
     }
 
@@ -165,5 +214,60 @@ mod tests {
         assert!(store.has_administrator().unwrap());
         assert!(matches!(store.insert_user(&user, "h", Role::Auditor), Err(StoreError::Taken(_))));
         assert_eq!(store.acl_of(&user).unwrap(), [("/".to_owned(), Role::Administrator)]);
+    }
+
+    #[test]
+    fn only_one_first_administrator_is_made() {
+        let store = Store::in_memory().unwrap();
+        let [anna, otto] = ["anna", "otto"].map(|n| UserId::parse_login(n).unwrap());
+        store.insert_user(&otto, "h", Role::Auditor).unwrap();
+        store.insert_first_administrator(&anna, "h").unwrap();
+        let second = UserId::parse_login("eve").unwrap();
+        assert!(matches!(store.insert_first_administrator(&second, "h"), Err(StoreError::Taken(_))));
+        assert_eq!(store.list_users().unwrap(), [anna, otto]);
+    }
+
+    #[test]
+    fn a_role_replaces_the_one_on_the_same_path() {
+        let store = Store::in_memory().unwrap();
+        let anna = UserId::parse_login("anna").unwrap();
+        assert!(matches!(store.put_acl("/", &anna, Role::Auditor), Err(StoreError::Absent)));
+        store.insert_user(&anna, "h", Role::Administrator).unwrap();
+        store.put_acl("/", &anna, Role::Auditor).unwrap();
+        store.put_acl("/vms/100", &anna, Role::VmUser).unwrap();
+        let rights = [("/".to_owned(), Role::Auditor), ("/vms/100".to_owned(), Role::VmUser)];
+        assert_eq!(store.acl_of(&anna).unwrap(), rights);
+        assert!(!store.has_administrator().unwrap());
+    }
+
+    #[test]
+    fn sessions_end_alone_together_or_by_age() {
+        let store = Store::in_memory().unwrap();
+        let [anna, otto] = ["anna", "otto"].map(|n| UserId::parse_login(n).unwrap());
+        let session = |token: &str, user: &UserId, seen| SessionRow {
+            token_hash: token.into(),
+            user: user.clone(),
+            csrf: "c".into(),
+            created: 10,
+            seen,
+        };
+        assert!(store.insert_session(&session("x", &anna, 10)).is_err(), "a session needs its user");
+        store.insert_user(&anna, "h", Role::Administrator).unwrap();
+        store.insert_user(&otto, "h", Role::Auditor).unwrap();
+        for (token, user) in [("a", &anna), ("b", &anna), ("c", &anna), ("o", &otto)] {
+            store.insert_session(&session(token, user, 10)).unwrap();
+        }
+        let left = || ["a", "b", "c", "o"].map(|t| store.find_session(t).unwrap().is_some());
+        assert_eq!(store.find_session("a").unwrap(), Some(session("a", &anna, 10)));
+        store.delete_session("a").unwrap();
+        assert_eq!(left(), [false, true, true, true]);
+        store.touch_session("b", 30).unwrap();
+        store.touch_session("o", 30).unwrap();
+        store.prune_sessions(0, 20).unwrap();
+        assert_eq!(left(), [false, true, false, true]);
+        store.delete_user_sessions(&anna).unwrap();
+        assert_eq!(left(), [false, false, false, true]);
+        store.prune_sessions(11, 0).unwrap();
+        assert_eq!(left(), [false; 4]);
     }
 }

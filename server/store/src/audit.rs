@@ -65,7 +65,8 @@ mod tests {
             result: "ok".into(),
         };
         store.append_audit(&row).unwrap();
-        for sql in ["UPDATE audit SET actor = 'x'", "DELETE FROM audit"] {
+        let replace = "INSERT OR REPLACE INTO audit VALUES (1, 2, 'x', NULL, 'x', 'x', 'x')";
+        for sql in ["UPDATE audit SET actor = 'x'", "DELETE FROM audit", replace] {
             assert!(store.lock().execute(sql, []).is_err(), "{sql}");
         }
         assert_eq!(store.list_audit(10).unwrap(), [row]);

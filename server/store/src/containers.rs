@@ -46,7 +46,8 @@ impl Store {
     /// Adds a container and the journal entry of its creation together.
     ///
     /// # Errors
-    /// [`StoreError::Taken`] names what is not unique.
+    /// [`StoreError::Taken`] names what is not unique; [`StoreError::TemplateGone`] when the template was
+    /// removed or replaced since it was read, and with it perhaps the layers.
     pub fn insert_container(
         &self,
         config: &ContainerConfig,
@@ -56,6 +57,11 @@ impl Store {
         let json = serde_json::to_string(config)?;
         let (mac, address) = config.nic.as_ref().map(|n| (n.mac.to_string(), n.address.to_string())).unzip();
         self.transaction(|c| {
+            // Removal reads which layers are in use after the template's row is gone: one of both sees
+            // the other.
+            if crate::templates::find(c, &config.template)?.is_none_or(|t| t.image != config.image) {
+                return Err(StoreError::TemplateGone(config.template.clone()));
+            }
             c.execute(
                 "INSERT INTO containers VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                 params![
@@ -117,13 +123,21 @@ impl Store {
     pub fn update_container(&self, config: &ContainerConfig) -> Result<ContainerConfig, StoreError> {
         let new = ContainerConfig { version: config.version + 1, ..config.clone() };
         let json = serde_json::to_string(&new)?;
-        let changed = self
-            .lock()
-            .execute(
-                "UPDATE containers SET name = ?3, version = ?4, config = ?5 WHERE vmid = ?1 AND version = ?2",
-                params![config.vmid.get(), config.version, new.name.as_str(), new.version, json],
-            )
-            .map_err(|e| taken(e, config))?;
+        let (mac, address) = new.nic.as_ref().map(|n| (n.mac.to_string(), n.address.to_string())).unzip();
+        // The block of ids never changes: a running container's id map stands on it.
+        let sql = "UPDATE containers SET name = ?3, mac = ?4, address = ?5, version = ?6, config = ?7 \
+            WHERE vmid = ?1 AND version = ?2 AND id_slot = ?8";
+        let values = params![
+            config.vmid.get(),
+            config.version,
+            new.name.as_str(),
+            mac,
+            address,
+            new.version,
+            json,
+            new.id_slot
+        ];
+        let changed = self.lock().execute(sql, values).map_err(|e| taken(e, config))?;
         match changed {
             1 => Ok(new),
             _ if self.find_container(config.vmid)?.is_some() => Err(StoreError::Stale),
@@ -203,17 +217,17 @@ fn numbers(connection: &Connection) -> Result<Vec<u32>, StoreError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use model::{Limits, network::Nic, template::ImageRef};
+    use model::{Limits, network::Nic};
 
-    fn config(vmid: u32, name: &str) -> ContainerConfig {
+    pub(crate) fn config(vmid: u32, name: &str) -> ContainerConfig {
         ContainerConfig {
             vmid: vmid.try_into().unwrap(),
             name: name.parse().unwrap(),
             hostname: name.parse().unwrap(),
             template: "debian-12".parse().unwrap(),
-            image: ImageRef { digest: model::Digest::from_bytes(&[1; 32]), layers: vec![] },
+            image: crate::templates::tests::template("debian-12", 1).image,
             id_slot: vmid,
             limits: Limits::default(),
             nic: Some(Nic {
@@ -225,9 +239,55 @@ mod tests {
         }
     }
 
+    fn store() -> Store {
+        let store = Store::in_memory().unwrap();
+        store.put_template(&crate::templates::tests::template("debian-12", 1)).unwrap();
+        store
+    }
+
+    #[test]
+    fn a_container_needs_its_template_to_the_last() {
+        let store = store();
+        let gone = |c: &ContainerConfig| {
+            matches!(store.insert_container(c, "u", "t"), Err(StoreError::TemplateGone(_)))
+        };
+        assert!(gone(&ContainerConfig { template: "other".parse().unwrap(), ..config(100, "web") }));
+        store.put_template(&crate::templates::tests::template("debian-12", 2)).unwrap();
+        assert!(gone(&config(100, "web")), "a newer image is another one");
+        store.delete_template(&"debian-12".parse().unwrap()).unwrap();
+        assert!(gone(&config(100, "web")));
+        assert!(store.list_containers().unwrap().is_empty() && store.list_journal().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_changed_name_and_interface_are_checked_and_the_old_ones_free() {
+        let store = store();
+        for (n, name) in [(100, "web"), (101, "db")] {
+            store.insert_container(&config(n, name), "u", "t").unwrap();
+        }
+        let web = config(100, "web");
+        let taken = |c: &ContainerConfig| matches!(store.update_container(c), Err(StoreError::Taken(_)));
+        assert!(taken(&ContainerConfig { name: "db".parse().unwrap(), ..web.clone() }));
+        assert!(taken(&ContainerConfig { nic: config(101, "db").nic, ..web.clone() }));
+        store.update_container(&ContainerConfig { nic: None, ..web }).unwrap();
+        assert_eq!(store.taken_addresses().unwrap(), [Ipv4Addr::new(10, 0, 0, 101)].into());
+        assert_eq!(store.find_vmid("web").unwrap(), Some(Vmid::FIRST));
+    }
+
+    #[test]
+    fn power_and_error_stay_apart_from_what_was_decided() {
+        let store = store();
+        store.insert_container(&config(100, "web"), "u", "t").unwrap();
+        store.set_power(Vmid::FIRST, PowerState::On).unwrap();
+        store.set_last_error(Vmid::FIRST, Some("no init")).unwrap();
+        let row = store.find_container(Vmid::FIRST).unwrap().unwrap();
+        assert_eq!((row.power, row.last_error.as_deref()), (PowerState::On, Some("no init")));
+        assert_eq!((row.config, row.uuid.as_str()), (config(100, "web"), "u"));
+    }
+
     #[test]
     fn whatever_must_be_unique_is_named_when_it_is_taken() {
-        let store = Store::in_memory().unwrap();
+        let store = store();
         store.insert_container(&config(100, "web"), "u", "t").unwrap();
         let refused = |c: ContainerConfig| match store.insert_container(&c, "u", "t") {
             Err(StoreError::Taken(what)) => what,
@@ -254,7 +314,7 @@ mod tests {
 
     #[test]
     fn a_stale_change_is_refused() {
-        let store = Store::in_memory().unwrap();
+        let store = store();
         let first = config(100, "web");
         store.insert_container(&first, "u", "t").unwrap();
         assert_eq!(store.update_container(&first).unwrap().version, 2);

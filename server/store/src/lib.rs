@@ -8,6 +8,7 @@ mod access;
 mod audit;
 mod containers;
 mod journal;
+mod schema;
 mod settings;
 mod tasks;
 mod templates;
@@ -19,15 +20,12 @@ use std::{
 };
 
 use rusqlite::Connection;
-use rusqlite_migration::{M, Migrations};
 use thiserror::Error;
 
 pub use access::{SessionRow, UserRow};
 pub use audit::AuditRow;
 pub use containers::ContainerRow;
 pub use journal::JournalEntry;
-
-const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("../migrations/0001.sql"))];
 
 /// The open database.
 #[derive(Debug)]
@@ -44,8 +42,16 @@ pub enum StoreError {
     /// Its content is damaged.
     #[error("the database is damaged ({0}): put back a copy; it was not touched")]
     Damaged(String),
-    /// It was written by a newer version, or a migration failed.
-    #[error("the database does not fit this version of kiste")]
+    /// It was written by a newer version.
+    #[error("the database has schema {found}, this kiste knows {known}: install the newer version again")]
+    TooNew {
+        /// Its schema.
+        found: usize,
+        /// The newest schema that is known here.
+        known: usize,
+    },
+    /// A migration failed and was rolled back.
+    #[error("the database could not be brought up to this version of kiste; it is as it was")]
     Migration(#[source] rusqlite_migration::Error),
     /// SQLite.
     #[error("the database refused")]
@@ -56,6 +62,9 @@ pub enum StoreError {
     /// A value that must be unique is taken.
     #[error("{0} is taken: choose another")]
     Taken(String),
+    /// A template was removed or replaced since it was read.
+    #[error("the container template {0} was removed or replaced meanwhile: try again")]
+    TemplateGone(model::TemplateName),
     /// The row was changed since it was read.
     #[error("it was changed meanwhile: load it again")]
     Stale,
@@ -77,7 +86,7 @@ impl Store {
             .mode(0o600)
             .open(path)
             .map_err(|e| StoreError::Open(path.to_owned(), e))?;
-        Self::prepare(Connection::open(path)?)
+        Self::prepare(Connection::open(path)?, Some(path))
     }
 
     /// A database that is gone when it is dropped, for tests.
@@ -85,10 +94,10 @@ impl Store {
     /// # Errors
     /// When SQLite cannot make one.
     pub fn in_memory() -> Result<Self, StoreError> {
-        Self::prepare(Connection::open_in_memory()?)
+        Self::prepare(Connection::open_in_memory()?, None)
     }
 
-    fn prepare(mut connection: Connection) -> Result<Self, StoreError> {
+    fn prepare(mut connection: Connection, path: Option<&Path>) -> Result<Self, StoreError> {
         let check: String = connection
             .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
             .map_err(|e| StoreError::Damaged(e.to_string()))?;
@@ -99,7 +108,9 @@ impl Store {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
-        Migrations::from_slice(MIGRATIONS).to_latest(&mut connection).map_err(StoreError::Migration)?;
+        // Else REPLACE would get past the trigger that keeps the audit log append-only.
+        connection.pragma_update(None, "recursive_triggers", true)?;
+        schema::bring_up_to_date(&mut connection, path, schema::MIGRATIONS)?;
         Ok(Self { connection: Mutex::new(connection) })
     }
 
@@ -118,6 +129,24 @@ impl Store {
         let value = work(&transaction)?;
         transaction.commit()?;
         Ok(value)
+    }
+
+    /// As [`Store::transaction`], but what it writes may be lost when the machine loses power: for what
+    /// comes often and matters little. It is on disk with the next full commit at the latest.
+    fn relaxed_transaction<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut connection = self.lock();
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        let result = (|| {
+            let transaction = connection.transaction()?;
+            let value = work(&transaction)?;
+            transaction.commit()?;
+            Ok(value)
+        })();
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        result
     }
 }
 
@@ -141,16 +170,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn migrations_are_valid() {
-        Migrations::from_slice(MIGRATIONS).validate().unwrap();
-    }
-
-    #[test]
     fn a_damaged_file_is_refused_and_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("kiste.db");
         std::fs::write(&path, vec![b'x'; 8192]).unwrap();
         assert!(matches!(Store::open(&path), Err(StoreError::Damaged(_))));
         assert_eq!(std::fs::read(&path).unwrap(), vec![b'x'; 8192]);
+    }
+
+    #[test]
+    fn a_broken_page_is_found_at_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("kiste.db");
+        drop(Store::open(&path).unwrap());
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[4096..].fill(0xff);
+        std::fs::write(&path, &bytes).unwrap();
+        assert!(matches!(Store::open(&path), Err(StoreError::Damaged(_))));
+        assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    }
+
+    #[test]
+    fn the_file_is_for_its_owner_only_and_commits_are_synced() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("kiste.db")).unwrap();
+        store.relaxed_transaction(|_| Ok(())).unwrap();
+        for entry in std::fs::read_dir(dir.path()).unwrap() {
+            let entry = entry.unwrap();
+            assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{entry:?}");
+        }
+        let pragma = |name: &str| -> i64 {
+            store.lock().query_row(&format!("PRAGMA {name}"), [], |r| r.get(0)).unwrap()
+        };
+        // 2 is FULL.
+        assert_eq!(["synchronous", "foreign_keys"].map(pragma), [2, 1]);
     }
 }
