@@ -27,6 +27,9 @@ pub enum HashPasswordError {
     /// It could end the line it is written on.
     #[error("the password has a control character: use characters that can be typed")]
     ControlCharacter,
+    /// No salt could be had.
+    #[error("make a salt for the password")]
+    Salt(#[source] crate::RandomError),
     /// The hash function failed.
     #[error("hash the password")]
     Hash(#[source] password_hash::Error),
@@ -70,8 +73,10 @@ pub fn hash_password(password: &str) -> Result<String, HashPasswordError> {
 /// As [`hash_password`].
 pub fn hash_root_password(password: &str) -> Result<String, HashPasswordError> {
     check_password(password)?;
-    let hash = ShaCrypt::SHA512.hash_password(password.as_bytes()).map_err(HashPasswordError::Hash)?;
-    Ok(hash.to_string())
+    // 12 bytes are 16 characters, the most that libc takes; it cuts a longer salt in what it compares.
+    let salt = crate::random::bytes::<12>().map_err(HashPasswordError::Salt)?;
+    let hash = ShaCrypt::SHA512.hash_password_with_salt(password.as_bytes(), &salt);
+    Ok(hash.map_err(HashPasswordError::Hash)?.to_string())
 }
 
 /// Whether a password is the one behind a hash of [`hash_password`].
@@ -134,11 +139,18 @@ mod tests {
 
     #[test]
     fn roots_hash_is_one_that_libc_reads() {
+        let is_behind = |password: &str, hash: &str| {
+            let hash = sha_crypt::PasswordHash::new(hash).unwrap();
+            ShaCrypt::SHA512.verify_password(password.as_bytes(), &hash).is_ok()
+        };
+        // What libxcrypt makes of this password and salt.
+        let known = "$6$abcdefgh$yIZAF3gQPvtKZO/9qOJKffAKKbtS3ef3qmwyugk4uWVjX8YZf/GV3A8SkFxEPY0T56CcilGrHKLffBsp6dLMG.";
+        assert!(is_behind("correct horse", known));
         let hash = hash_root_password("correct horse").unwrap();
-        assert!(hash.starts_with("$6$"), "{hash}");
+        assert!(is_behind("correct horse", &hash) && !is_behind("correct horsf", &hash));
+        let fields: Vec<&str> = hash.split('$').collect();
+        assert_eq!((fields[1], fields.len()), ("6", 5), "{hash}");
+        assert_eq!(fields[3].len(), 16, "libc cuts a longer salt: {hash}");
         assert!(!hash.contains([':', '\n']));
-        let parsed = sha_crypt::PasswordHash::new(&hash).unwrap();
-        assert!(ShaCrypt::SHA512.verify_password(b"correct horse", &parsed).is_ok());
-        assert!(ShaCrypt::SHA512.verify_password(b"correct horsf", &parsed).is_err());
     }
 }
