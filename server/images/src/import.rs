@@ -130,7 +130,8 @@ impl ImageStore {
     }
 
     fn spawn(&self, archive: File, folder: &Path) -> Result<Child, ImportError> {
-        Command::new(&self.worker)
+        let mut command = Command::new(&self.worker);
+        linux::spawn::with_default_signals(&mut command)
             .args(["worker", "unpack", &self.ids.base().0.to_string()])
             .arg(folder)
             .env_clear()

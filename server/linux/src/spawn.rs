@@ -90,3 +90,15 @@ fn detach(sources: &[RawFd], cgroup: Option<RawFd>) -> io::Result<()> {
     }
     Ok(())
 }
+
+/// The program starts with all signals unblocked and at their default action, whatever this process
+/// has blocked for itself; else it could not be ended by SIGTERM.
+pub fn with_default_signals(command: &mut Command) -> &mut Command {
+    // SAFETY: the closure runs between fork and exec and only calls signal functions that are safe there.
+    unsafe {
+        command.pre_exec(|| {
+            crate::process::reset_signals();
+            Ok(())
+        })
+    }
+}

@@ -33,6 +33,7 @@ pub(crate) fn ensure(spec: &NetworkSpec) -> Result<(), NetworkError> {
     let mut command = Command::new(PROGRAM);
     command.arg(config_argument(spec)).env_clear().current_dir("/");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    linux::spawn::with_default_signals(&mut command);
     // It goes to the background by itself once its sockets are bound, so this is an honest answer.
     let output = command.output().map_err(NetworkError::NoDnsmasq)?;
     if !output.status.success() {

@@ -141,17 +141,28 @@ fn set_network() -> io::Result<()> {
             &format!("{text}\nauto eth0\niface eth0 inet dhcp\n"),
         );
     }
-    let has_networkd = ["/lib/systemd/systemd-networkd", "/usr/lib/systemd/systemd-networkd"];
+    let program = ["/usr/lib/systemd/systemd-networkd", "/lib/systemd/systemd-networkd"];
     let folder = "/etc/systemd/network";
-    if !has_networkd.iter().any(|p| Path::new(p).exists()) || mentions_eth0(folder) {
+    if !program.iter().any(|p| Path::new(p).exists()) {
         return Ok(());
     }
     fs::create_dir_all(folder)?;
-    replace(
-        &format!("{folder}/eth0.network"),
-        0o644,
-        "[Match]\nName=eth0\n\n[Network]\nDHCP=ipv4\n\n[DHCPv4]\nClientIdentifier=mac\n",
-    )
+    if !mentions_eth0(folder) {
+        let text = "[Match]\nName=eth0\n\n[Network]\nDHCP=ipv4\n\n[DHCPv4]\nClientIdentifier=mac\nUseDomains=yes\n";
+        replace(&format!("{folder}/eth0.network"), 0o644, text)?;
+    }
+    enable("multi-user.target.wants", "systemd-networkd.service")?;
+    enable("sockets.target.wants", "systemd-networkd.socket")
+}
+
+/// What `systemctl enable` does; Debian ships networkd without.
+fn enable(target: &str, unit: &str) -> io::Result<()> {
+    let folder = format!("/etc/systemd/system/{target}");
+    fs::create_dir_all(&folder)?;
+    match std::os::unix::fs::symlink(format!("/lib/systemd/system/{unit}"), format!("{folder}/{unit}")) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
+        _ => Ok(()),
+    }
 }
 
 fn mentions_eth0(folder: &str) -> bool {
