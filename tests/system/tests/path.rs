@@ -1,0 +1,147 @@
+//! The whole path of an admin at the command line, on the real kernel.
+
+use kiste_tests_system::Instance;
+
+#[test]
+fn a_debian_container_lives_from_create_to_destroy() {
+    let Some(k) = Instance::start(1) else { return };
+    k.import_debian();
+    k.ok(&["create", "debian", "--name", "web", "--memory", "256", "--start"]);
+    k.ok(&["create", "205", "debian", "--name", "db", "--memory", "256", "--start"]);
+    for name in ["web", "db"] {
+        assert_eq!(k.boot(name), "running");
+        assert_eq!(k.inside(name, "systemctl --failed --no-legend --plain"), "");
+    }
+    let map = |name: &str| k.inside(name, "cat /proc/self/uid_map");
+    assert_ne!(map("web"), map("db"), "two containers share ids");
+    assert_ne!(k.inside("web", "cat /etc/machine-id"), k.inside("db", "cat /etc/machine-id"));
+    assert_eq!(k.inside("web", "hostname"), "web");
+
+    k.wait("names resolve", || k.inside("web", "getent hosts db").contains("10.101."));
+    assert!(k.inside("web", "ping -c1 -W5 db").contains("1 received"));
+    // The host answers ping and DNS, nothing else.
+    let gateway = "$(ip route | sed -n 's/^default via \\([^ ]*\\).*/\\1/p')";
+    assert!(k.inside("web", &format!("ping -c1 -W5 {gateway}")).contains("1 received"));
+    assert_eq!(
+        k.inside("web", &format!("timeout 2 bash -c 'echo > /dev/tcp/'{gateway}'/8006' 2>&1; echo $?")),
+        "124"
+    );
+    k.finish();
+}
+
+#[test]
+fn lies_about_mac_and_address_are_dropped() {
+    let Some(k) = Instance::start(2) else { return };
+    k.import_debian();
+    k.ok(&["create", "debian", "--name", "liar", "--memory", "256", "--start"]);
+    k.ok(&["create", "debian", "--name", "peer", "--memory", "256", "--start"]);
+    for name in ["liar", "peer"] {
+        assert_eq!(k.boot(name), "running");
+    }
+    k.wait("names resolve", || k.inside("liar", "getent hosts peer").contains("10.102."));
+    let peer = k.inside("liar", "getent hosts peer | cut -d' ' -f1");
+    let ping = format!("ping -c1 -W2 {peer}");
+    assert!(k.inside("liar", &ping).contains("1 received"));
+    // Another address of the same network: neither IP nor ARP passes.
+    let other = format!("{}.77", peer.rsplit_once('.').unwrap().0);
+    assert!(
+        !k.inside("liar", &format!("ip addr add {other}/24 dev eth0; ping -c1 -W2 -I {other} {peer}"))
+            .contains("1 received")
+    );
+    let _ = k.inside("liar", &format!("ip addr del {other}/24 dev eth0"));
+    // Another MAC address.
+    let change = "ip link set eth0 down; ip link set eth0 address 02:00:00:00:00:99; ip link set eth0 up";
+    let route = format!("ip addr replace $(hostname -I | cut -d' ' -f1)/24 dev eth0; {ping}");
+    assert!(!k.inside("liar", &format!("{change}; {route}")).contains("1 received"));
+    k.finish();
+}
+
+#[test]
+fn limits_are_obeyed_inside_and_change_live() {
+    let Some(k) = Instance::start(3) else { return };
+    k.import_debian();
+    k.ok(&[
+        "create", "debian", "--name", "small", "--memory", "128", "--swap", "0", "--pids", "200", "--start",
+    ]);
+    assert_eq!(k.boot("small"), "running");
+    let hog = "head -c 300M /dev/zero | tail > /dev/null; echo $?";
+    assert_eq!(k.inside("small", hog), "137", "the hog was not ended");
+    assert_eq!(k.status("small")["status"], "running");
+    // A raised limit acts at once: the same hog now fits.
+    k.ok(&["set", "small", "--memory", "1G"]);
+    assert_eq!(k.inside("small", hog), "0");
+    k.ok(&["set", "small", "--cores", "1"]);
+    assert_eq!(k.inside("small", "nproc"), "1");
+    let forks = k.inside("small", "for i in $(seq 400); do sleep 5 & done 2>&1 | tail -1");
+    assert!(forks.contains("fork"), "{forks}");
+    assert!(k.kiste(&["stats", "small", "--json"]).out.contains("oom_kills"));
+    k.finish();
+}
+
+#[test]
+fn containers_outlive_the_engine() {
+    let Some(mut k) = Instance::start(4) else { return };
+    k.import_debian();
+    k.ok(&["create", "debian", "--name", "stay", "--memory", "256", "--start"]);
+    assert_eq!(k.boot("stay"), "running");
+    let id = k.inside("stay", "cat /proc/sys/kernel/random/boot_id; stat -c %Y /proc/1");
+    k.end_serve("KILL");
+    k.serve();
+    assert_eq!(k.status("stay")["status"], "running");
+    assert_eq!(k.inside("stay", "cat /proc/sys/kernel/random/boot_id; stat -c %Y /proc/1"), id);
+    // Power off inside while nobody is there to hear it.
+    let mut off = k.command(&["exec", "stay", "--", "sh", "-c", "sleep 1; poweroff"]).spawn().unwrap();
+    k.wait("the command runs", || k.inside("stay", "pgrep -f poweroff").lines().count() > 1);
+    k.end_serve("KILL");
+    off.wait().unwrap();
+    k.serve();
+    k.wait_status("stay", "stopped");
+    // Reboot inside is a new start with the same container.
+    k.ok(&["start", "stay"]);
+    assert_eq!(k.boot("stay"), "running");
+    let _ = k.kiste(&["exec", "stay", "--", "reboot"]);
+    k.wait("the second boot", || {
+        k.inside(
+            "stay",
+            "journalctl --list-boots 2>/dev/null | wc -l; cut -d. -f1 /proc/uptime; ps -o etimes= 1",
+        )
+        .lines()
+        .count()
+            == 3
+    });
+    assert_eq!(k.boot("stay"), "running");
+    k.ok(&["suspend", "stay"]);
+    assert_eq!(k.status("stay")["status"], "frozen");
+    k.refused(&["exec", "stay", "--", "true"]);
+    k.ok(&["resume", "stay"]);
+    k.ok(&["shutdown", "stay"]);
+    k.finish();
+}
+
+#[test]
+fn an_engine_killed_in_the_middle_leaves_whole_containers_or_none() {
+    let Some(mut k) = Instance::start(5) else { return };
+    k.import_debian();
+    for round in 0..4 {
+        let name = format!("c{round}");
+        let create = k.command(&["create", "debian", "--name", &name, "--no-wait"]).status().unwrap();
+        assert!(create.success());
+        k.end_serve("KILL");
+        k.serve();
+        let rows: serde_json::Value = serde_json::from_str(&k.ok(&["list", "--json"])).unwrap();
+        let mut listed: Vec<String> =
+            rows.as_array().unwrap().iter().map(|r| r["vmid"].to_string()).collect();
+        let mut on_disk = kiste_tests_system::names(&k.dir().join("data/containers"));
+        listed.sort();
+        on_disk.sort();
+        assert_eq!(listed, on_disk);
+        if let Some(vmid) = listed.first() {
+            let destroy = k.command(&["destroy", vmid, "--no-wait"]).status().unwrap();
+            assert!(destroy.success());
+            k.end_serve("KILL");
+            k.serve();
+            assert_eq!(k.kiste(&["status", vmid]).code, 1, "a deletion was not finished");
+        }
+    }
+    k.finish();
+}

@@ -1,0 +1,150 @@
+//! Bad input: one clear line, exit code 1 or 2, and nothing left.
+
+use std::{fs, io::Write, path::PathBuf};
+
+use kiste_tests_system::{Instance, names};
+use tar::{Builder, EntryType, Header};
+
+#[test]
+fn bad_options_are_refused_and_leave_nothing() {
+    let Some(mut k) = Instance::start(6) else { return };
+    k.import_debian();
+    k.ok(&["create", "150", "debian", "--name", "taken", "--memory", "64"]);
+    let create = |rest: &[&str]| {
+        let mut words = vec!["create", "debian", "--name", "bad"];
+        words.extend(rest);
+        k.refused(&words)
+    };
+    assert!(k.refused(&["create", "no-such", "--name", "bad"]).contains("no installed template"));
+    assert!(k.refused(&["create", "150", "debian", "--name", "bad"]).contains("150 is taken"));
+    assert!(k.refused(&["create", "debian", "--name", "taken"]).contains("taken is taken"));
+    assert!(k.refused(&["create", "debian", "--name", "new"]).contains("reserved"));
+    assert!(create(&["--memory", "15"]).contains("at least 16 MiB"));
+    assert!(create(&["--memory", "99T"]).contains("more than this node has"));
+    assert!(create(&["--cpulimit", "5000"]).contains("out of range"));
+    assert!(create(&["--cores", "4096"]).contains("out of range"));
+    assert_eq!(k.kiste(&["create", "debian", "--name", "Not_A_Label"]).code, 2);
+    assert_eq!(k.kiste(&["create", "7", "debian", "--name", "bad"]).code, 1);
+    assert!(k.refused(&["start", "nobody"]).contains("no container nobody"));
+    assert!(k.refused(&["stop", "taken"]).contains("is stopped"));
+    assert!(k.refused(&["serve"]).contains("another `kiste serve`"));
+    let rows: serde_json::Value = serde_json::from_str(&k.ok(&["list", "--json"])).unwrap();
+    assert_eq!(rows.as_array().unwrap().len(), 1);
+    assert_eq!(names(&k.dir().join("data/containers")), ["150"]);
+    k.end_serve("TERM");
+    assert!(k.refused(&["list"]).contains("not running"));
+    k.serve();
+    k.finish();
+}
+
+fn header(kind: EntryType, size: u64) -> Header {
+    let mut header = Header::new_ustar();
+    header.set_entry_type(kind);
+    header.set_mode(0o755);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_size(size);
+    header
+}
+
+/// A name written into the header as it is, past the builder's own checks.
+fn raw_entry(builder: &mut Builder<Vec<u8>>, name: &[u8], mut header: Header) {
+    header.as_old_mut().name[..name.len()].copy_from_slice(name);
+    header.set_cksum();
+    builder.append(&header, std::io::empty()).unwrap();
+}
+
+fn archive(fill: impl FnOnce(&mut Builder<Vec<u8>>)) -> Vec<u8> {
+    let mut builder = Builder::new(Vec::new());
+    fill(&mut builder);
+    builder.into_inner().unwrap()
+}
+
+fn hostile_archives() -> Vec<(&'static str, Vec<u8>)> {
+    let dir = || header(EntryType::Directory, 0);
+    let file = || header(EntryType::Regular, 0);
+    let link = |to: &str| {
+        let mut h = header(EntryType::Symlink, 0);
+        h.set_link_name(to).unwrap();
+        h
+    };
+    let with = |f: fn(&mut Header)| {
+        let mut h = file();
+        f(&mut h);
+        h
+    };
+    vec![
+        ("absolute name", archive(|b| raw_entry(b, b"/etc/x", file()))),
+        ("leads out", archive(|b| raw_entry(b, b"a/../../x", file()))),
+        ("a device", archive(|b| raw_entry(b, b"srv/sda", header(EntryType::Block, 0)))),
+        ("id 70000", archive(|b| raw_entry(b, b"x", with(|h| h.set_uid(70_000))))),
+        (
+            "goes through a link",
+            archive(|b| {
+                raw_entry(b, b"a", link("/tmp"));
+                raw_entry(b, b"a/x", file());
+            }),
+        ),
+        (
+            "as different things",
+            archive(|b| {
+                raw_entry(b, b"a/", dir());
+                raw_entry(b, b"a", link("/tmp"));
+            }),
+        ),
+        ("deletion mark", archive(|b| raw_entry(b, b"etc/.wh.passwd", file()))),
+        ("unknown kind", archive(|b| raw_entry(b, b"x", header(EntryType::new(b'Z'), 0)))),
+        (
+            "damaged or cut off",
+            archive(|b| {
+                b.append_data(&mut header(EntryType::Regular, 5), "x", &b"hello"[..]).unwrap();
+            })[..600]
+                .to_vec(),
+        ),
+        ("damaged or cut off", Vec::new()),
+        ("no root file system", archive(|b| raw_entry(b, b"x", file()))),
+    ]
+}
+
+#[test]
+fn hostile_archives_are_refused_and_leave_nothing() {
+    let Some(k) = Instance::start(7) else { return };
+    let path: PathBuf = k.dir().join("hostile.tar");
+    for (why, bytes) in hostile_archives() {
+        fs::File::create(&path).unwrap().write_all(&bytes).unwrap();
+        let line = k.refused(&["template", "import", path.to_str().unwrap(), "--name", "bad"]);
+        assert!(line.contains(why), "{why}: {line}");
+        for folder in ["staging", "layers"] {
+            assert_eq!(names(&k.dir().join("data").join(folder)), Vec::<String>::new(), "{why}");
+        }
+    }
+    assert_eq!(k.ok(&["template", "list", "--json"]), "[]");
+    k.finish();
+}
+
+#[test]
+fn a_container_whose_init_does_not_do_says_so() {
+    let Some(k) = Instance::start(8) else { return };
+    let path = k.dir().join("root.tar");
+    for (name, init, why) in
+        [("none", None, "has no init"), ("noexec", Some((0o644, "#!/bin/sh\n")), "cannot be executed")]
+    {
+        let bytes = archive(|b| {
+            raw_entry(b, b"etc/", header(EntryType::Directory, 0));
+            b.append_data(&mut header(EntryType::Regular, 0), "bin/sh", std::io::empty()).unwrap();
+            if let Some((mode, text)) = init {
+                let mut h = header(EntryType::Regular, text.len() as u64);
+                h.set_mode(mode);
+                b.append_data(&mut h, "sbin/init", text.as_bytes()).unwrap();
+            }
+        });
+        fs::write(&path, bytes).unwrap();
+        k.ok(&["template", "import", path.to_str().unwrap(), "--name", name]);
+        let line = k.refused(&["create", name, "--name", name, "--start"]);
+        assert!(line.contains(why), "{line}");
+        assert_eq!(k.status(name)["status"], "failed");
+        k.ok(&["destroy", name]);
+    }
+    k.finish();
+}
