@@ -3,7 +3,7 @@
 //!
 //! Needs root, `KISTE_BIN` (the binary) and `KISTE_TEST_ARCHIVE` (a Debian root file system). Without
 //! them a test is skipped aloud; with `KISTE_NO_SKIP` set, a skip is a failure.
-#![expect(clippy::print_stderr, clippy::missing_panics_doc, reason = "a test harness speaks and panics")]
+#![expect(clippy::print_stderr, clippy::unwrap_used, reason = "a test harness speaks and panics")]
 
 use std::{
     fs,

@@ -247,12 +247,14 @@ impl CreateOptions {
     /// # Errors
     /// A sentence about the word that does not do.
     pub fn parse_what(&self) -> Result<(Option<Vmid>, TemplateName), String> {
-        let template = |text: &str| text.parse().map_err(|e: model::template::ParseTemplateNameError| e.to_string());
+        let template =
+            |text: &str| text.parse().map_err(|e: model::template::ParseTemplateNameError| e.to_string());
         match self.what.as_slice() {
             [name] => Ok((None, template(name)?)),
-            [vmid, name] => {
-                Ok((Some(vmid.parse().map_err(|e: model::vmid::ParseVmidError| e.to_string())?), template(name)?))
-            }
+            [vmid, name] => Ok((
+                Some(vmid.parse().map_err(|e: model::vmid::ParseVmidError| e.to_string())?),
+                template(name)?,
+            )),
             _ => Err("give [VMID] TEMPLATE".to_owned()),
         }
     }

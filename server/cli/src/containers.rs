@@ -3,8 +3,9 @@
 use model::{Bytes, PowerState, TaskId};
 use protocol::engine::{
     calls::{
-        ContainerRef, CreateContainer, DestroyContainer, GetContainer, LimitChanges, ListContainers, RebootContainer,
-        ResumeContainer, SetContainer, ShutdownContainer, StartContainer, StopContainer, SuspendContainer,
+        ContainerRef, CreateContainer, DestroyContainer, GetContainer, LimitChanges, ListContainers,
+        RebootContainer, ResumeContainer, SetContainer, ShutdownContainer, StartContainer, StopContainer,
+        SuspendContainer,
     },
     view::{ContainerDetail, ContainerSummary},
 };
@@ -73,7 +74,9 @@ fn row(c: &ContainerSummary) -> Vec<String> {
     vec![
         c.vmid.to_string(),
         c.name.to_string(),
-        c.reason.as_ref().map_or_else(|| c.status.as_str().to_owned(), |r| format!("{}: {r}", c.status.as_str())),
+        c.reason
+            .as_ref()
+            .map_or_else(|| c.status.as_str().to_owned(), |r| format!("{}: {r}", c.status.as_str())),
         when_up(format!("{}.{}", c.cpu_usage / 100, c.cpu_usage % 100 / 10)),
         when_up(Bytes(c.memory_used_bytes).to_string()),
         Bytes(c.memory_max_bytes).to_string(),
@@ -126,7 +129,10 @@ pub(crate) fn stats(session: &Session, id: ContainerRef) -> Result<u8, CliError>
         return show::json(&detail.usage);
     }
     let Some(usage) = detail.usage else {
-        return Err(CliError::Usage(format!("container {} does not run: `kiste start` it first", detail.config.name)));
+        return Err(CliError::Usage(format!(
+            "container {} does not run: `kiste start` it first",
+            detail.config.name
+        )));
     };
     let stats = usage.stats;
     let pressure = |p: model::stats::Pressure| format!("{}.{:02} %", p.some_avg10 / 100, p.some_avg10 % 100);
@@ -160,11 +166,19 @@ pub(crate) fn stop(session: &Session, container: ContainerRef) -> Result<u8, Cli
     done(session, &session.client.call(StopContainer { container })?)
 }
 
-pub(crate) fn shutdown(session: &Session, container: ContainerRef, timeout_s: Option<u32>) -> Result<u8, CliError> {
+pub(crate) fn shutdown(
+    session: &Session,
+    container: ContainerRef,
+    timeout_s: Option<u32>,
+) -> Result<u8, CliError> {
     done(session, &session.client.call(ShutdownContainer { container, timeout_s })?)
 }
 
-pub(crate) fn reboot(session: &Session, container: ContainerRef, timeout_s: Option<u32>) -> Result<u8, CliError> {
+pub(crate) fn reboot(
+    session: &Session,
+    container: ContainerRef,
+    timeout_s: Option<u32>,
+) -> Result<u8, CliError> {
     done(session, &session.client.call(RebootContainer { container, timeout_s })?)
 }
 

@@ -2,7 +2,11 @@
 //!
 //! Modelled on Proxmox's `pct`. Exit codes: 0 done, 1 failed (one line on standard error), 2 wrong
 //! usage; `exec` ends with the command's own. With `--json` nothing but JSON goes to standard output.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this crate is the one that talks to a terminal")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this crate is the one that talks to a terminal"
+)]
 
 mod command;
 mod containers;

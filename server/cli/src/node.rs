@@ -46,7 +46,9 @@ pub(crate) fn findings(findings: &[Finding], is_json: bool) -> u8 {
             FindingLevel::Warning => "warning",
             FindingLevel::Blocker => "BLOCKER",
         };
-        let rows = findings.iter().map(|f| vec![word(f.level).to_owned(), f.check.clone(), f.found.clone(), f.mend.clone()]);
+        let rows = findings
+            .iter()
+            .map(|f| vec![word(f.level).to_owned(), f.check.clone(), f.found.clone(), f.mend.clone()]);
         show::table(&["", "CHECK", "FOUND", "WHAT TO DO"], rows);
     }
     u8::from(worst == FindingLevel::Blocker)

@@ -22,7 +22,8 @@ pub(crate) fn follow(session: &Session, id: &TaskId) -> Result<(), CliError> {
     }
     let stream = session.another()?;
     stream.call(Subscribe { topics: vec![Topic::Task(id.clone())] })?;
-    let bar = if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+    let bar =
+        if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
     bar.enable_steady_tick(std::time::Duration::from_millis(100));
     let task = loop {
         let event = stream.next_event().map_err(protocol::CallError::from)?;

@@ -27,7 +27,13 @@ fn list(session: &Session) -> Result<u8, CliError> {
         return show::json(&templates);
     }
     let rows = templates.iter().map(|t| {
-        vec![t.name.to_string(), t.version.clone(), t.size.to_string(), t.image.digest.short().to_owned(), t.description.clone()]
+        vec![
+            t.name.to_string(),
+            t.version.clone(),
+            t.size.to_string(),
+            t.image.digest.short().to_owned(),
+            t.description.clone(),
+        ]
     });
     Ok(show::table(&["NAME", "VERSION", "SIZE", "IMAGE", "DESCRIPTION"], rows))
 }

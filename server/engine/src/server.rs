@@ -51,7 +51,7 @@ impl From<Value> for Outcome {
 /// When the folder cannot be written or the path is too long.
 pub fn listen_private(path: &Path) -> Result<OwnedFd, ChannelError> {
     match std::fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(ChannelError::Io(e)),
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(ChannelError::Io(e)),
         _ => listen_at(path),
     }
 }

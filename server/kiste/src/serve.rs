@@ -45,7 +45,9 @@ pub(crate) enum ServeError {
 /// Serves until SIGINT or SIGTERM. Containers keep running.
 pub(crate) fn serve(config: Config) -> Result<(), ServeError> {
     tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()),
+        )
         .with_writer(io::stderr)
         .init();
     if fs::metadata("/proc/self").map(|m| std::os::unix::fs::MetadataExt::uid(&m)).unwrap_or(1) != 0 {

@@ -38,5 +38,6 @@ impl Drop for RawMode {
 /// The terminal's size, or 80 by 24 when there is none.
 #[must_use]
 pub fn size() -> TermSize {
-    tcgetwinsize(io::stdout().as_fd()).map_or_else(|_| TermSize::default(), |s| TermSize { cols: s.ws_col, rows: s.ws_row })
+    tcgetwinsize(io::stdout().as_fd())
+        .map_or_else(|_| TermSize::default(), |s| TermSize { cols: s.ws_col, rows: s.ws_row })
 }

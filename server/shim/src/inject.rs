@@ -148,7 +148,8 @@ fn set_network() -> io::Result<()> {
     }
     fs::create_dir_all(folder)?;
     if !mentions_eth0(folder) {
-        let text = "[Match]\nName=eth0\n\n[Network]\nDHCP=ipv4\n\n[DHCPv4]\nClientIdentifier=mac\nUseDomains=yes\n";
+        let text =
+            "[Match]\nName=eth0\n\n[Network]\nDHCP=ipv4\n\n[DHCPv4]\nClientIdentifier=mac\nUseDomains=yes\n";
         replace(&format!("{folder}/eth0.network"), 0o644, text)?;
     }
     enable("multi-user.target.wants", "systemd-networkd.service")?;

@@ -1,4 +1,5 @@
 //! The whole path of an admin at the command line, on the real kernel.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use kiste_tests_system::Instance;
 

@@ -1,4 +1,5 @@
 //! Bad input: one clear line, exit code 1 or 2, and nothing left.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{fs, io::Write, path::PathBuf};
 
