@@ -12,7 +12,12 @@ mod dnsmasq;
 mod rules;
 pub mod subnet;
 
-use std::{fs, io, net::Ipv4Addr, path::PathBuf};
+use std::{
+    fs, io,
+    net::Ipv4Addr,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+};
 
 use linux::rtnetlink::{self, VethEnd};
 use model::{BridgeName, ContainerName, Subnet, Vmid, network::Nic};
@@ -85,6 +90,8 @@ pub struct PreparedNic {
 #[derive(Debug)]
 pub struct Network {
     spec: NetworkSpec,
+    /// Whether it was taken away: nothing may put the rules back then.
+    is_removed: Mutex<bool>,
 }
 
 impl Network {
@@ -93,7 +100,7 @@ impl Network {
     /// # Errors
     /// [`NetworkError`] says what the host lacks.
     pub fn ensure(spec: NetworkSpec, endpoints: &[Endpoint]) -> Result<Self, NetworkError> {
-        let network = Self { spec };
+        let network = Self { spec, is_removed: Mutex::new(false) };
         network.ensure_bridge()?;
         network.apply(endpoints)?;
         dnsmasq::ensure(&network.spec)?;
@@ -114,7 +121,12 @@ impl Network {
     /// # Errors
     /// [`NetworkError`].
     pub fn reassert(&self, endpoints: &[Endpoint]) -> Result<(), NetworkError> {
-        if rules::are_present(&self.spec) { Ok(()) } else { rules::apply(&self.spec, endpoints) }
+        let is_removed = self.is_removed.lock().unwrap_or_else(PoisonError::into_inner);
+        if *is_removed || rules::are_present(&self.spec) {
+            Ok(())
+        } else {
+            rules::apply(&self.spec, endpoints)
+        }
     }
 
     /// The message that makes a container's interface.
@@ -137,6 +149,8 @@ impl Network {
 
     /// Takes bridge, rules and server away.
     pub fn remove(&self) {
+        let mut is_removed = self.is_removed.lock().unwrap_or_else(PoisonError::into_inner);
+        *is_removed = true;
         dnsmasq::stop(&self.spec);
         rules::remove(&self.spec);
         if let Err(error) = rtnetlink::delete_link(self.spec.bridge.as_str()) {
