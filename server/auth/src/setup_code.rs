@@ -12,7 +12,7 @@ use crate::random::{self, RandomError};
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const LENGTH: usize = 16;
 
-/// `XXXX-XXXX-XXXX-XXXX`
+/// Four groups of four characters with dashes between them.
 #[derive(Clone)]
 pub struct SetupCode(Zeroizing<String>);
 

@@ -8,23 +8,10 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+pub(crate) use model::error_chain as chain;
 use protocol::engine::{ApiError, ErrorKind};
 
 static REFERENCES: AtomicU32 = AtomicU32::new(1);
-
-/// All messages of an error chain, outermost first: `what: why: deeper why`.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
-}
 
 /// Something broke that the caller cannot mend: logged whole, told as a reference.
 pub(crate) fn internal(error: &dyn Error) -> ApiError {

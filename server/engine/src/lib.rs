@@ -48,6 +48,8 @@ pub use server::listen_private;
 /// The service of one instance.
 #[derive(Debug)]
 pub struct Engine {
+    /// Held as long as the engine: no other one works in its data folder.
+    _lock: storage::DataDirLock,
     config: Config,
     store: Store,
     pool: Box<dyn StorageDriver>,
@@ -100,6 +102,7 @@ impl Engine {
     /// [`OpenError`] says what is missing.
     pub fn open(config: Config, worker: PathBuf) -> Result<Arc<Self>, OpenError> {
         storage::prepare_data_dir(&config.data_dir)?;
+        let lock = storage::lock_data_dir(&config.data_dir)?;
         let store = Store::open(&config.data_dir.join("kiste.db"))?;
         let pool = Box::new(Plain::new(&config.data_dir));
         let images = ImageStore { data_dir: config.data_dir.clone(), worker, ids: config.ids.own_slot() };
@@ -112,7 +115,6 @@ impl Engine {
             bridge: config.bridge.clone(),
             subnet,
             run_dir: config.run_dir.clone(),
-            server_id: config.ids.own_slot().base().0,
             server_cgroup: Some(runtime.service_group("dnsmasq")),
         };
         let network = Network::ensure(spec, &recover::endpoints(&store)?)?;
@@ -124,6 +126,7 @@ impl Engine {
             live: Mutex::default(),
             readings: Mutex::default(),
             watcher: OnceLock::new(),
+            _lock: lock,
             config,
             store,
             pool,

@@ -38,8 +38,7 @@ pub(crate) fn recover(engine: &Arc<Engine>) -> Result<(), StoreError> {
 
 /// No task survives its engine: what it had begun is in the journal.
 fn close_tasks(engine: &Engine) -> Result<(), StoreError> {
-    for task in engine.store().list_tasks(10_000, None)?.into_iter().filter(|t| t.state == TaskState::Running)
-    {
+    for task in engine.store().list_running_tasks()? {
         let error =
             Some("the engine ended in the middle: what was begun is undone or finished now".to_owned());
         let ended = Some(clock::now());

@@ -82,12 +82,6 @@ impl ImageStore {
         self.data_dir.join("staging")
     }
 
-    /// Where a layer's tree is.
-    #[must_use]
-    pub fn layer_path(&self, digest: &Digest) -> PathBuf {
-        self.data_dir.join("layers").join(digest.as_str()).join("fs")
-    }
-
     /// Imports an archive of ours, or any root file system as tar with zstd, xz or gzip. `unique` names
     /// the staging folder; `progress` hears of the bytes written.
     ///

@@ -61,13 +61,7 @@ fn unpack_input(folder: &OwnedFd) -> u8 {
     match unpack_archive(folder) {
         Ok(()) => 0,
         Err(refusal) => {
-            let mut text = refusal.to_string();
-            let mut source = std::error::Error::source(&refusal);
-            while let Some(cause) = source {
-                text = format!("{text}: {cause}");
-                source = cause.source();
-            }
-            tell(&Report::Refused(text));
+            tell(&Report::Refused(model::error_chain(&refusal)));
             1
         }
     }

@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     match run(Kiste::parse()) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("kiste: {}", chain(error.as_ref()));
+            eprintln!("kiste: {}", model::error_chain(error.as_ref()).replace('\n', " "));
             ExitCode::FAILURE
         }
     }
@@ -47,18 +47,4 @@ fn run(kiste: Kiste) -> Result<u8, Box<dyn Error>> {
             Ok(cli::run(kiste, &socket)?)
         }
     }
-}
-
-/// What failed and why, on one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text.replace('\n', " ")
 }

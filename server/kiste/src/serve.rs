@@ -25,12 +25,6 @@ pub(crate) enum ServeError {
     /// The folder for sockets.
     #[error("cannot prepare {0}")]
     RunDir(PathBuf, #[source] io::Error),
-    /// Another engine has this data folder.
-    #[error("another `kiste serve` uses the data folder {0}: end it, or use another configuration")]
-    Locked(PathBuf),
-    /// The lock.
-    #[error("cannot lock the data folder {0}")]
-    Lock(PathBuf, #[source] io::Error),
     /// The engine itself.
     #[error("the engine cannot start")]
     Open(#[from] engine::OpenError),
@@ -57,7 +51,6 @@ pub(crate) fn serve(config: Config) -> Result<(), ServeError> {
     let signals = linux::process::signal_descriptor(&[SIGINT, SIGTERM]).map_err(ServeError::Signals)?;
     linux::process::set_blocking(&signals).map_err(ServeError::Signals)?;
     prepare_run_dir(&config)?;
-    let _lock = lock(&config)?;
     let worker = std::env::current_exe().map_err(|e| ServeError::RunDir("/proc/self/exe".into(), e))?;
     let socket = config.run_dir.join(LOCAL_SOCKET);
     let engine = Engine::open(config, worker)?;
@@ -75,17 +68,4 @@ fn prepare_run_dir(config: &Config) -> Result<(), ServeError> {
     let failed = |e| ServeError::RunDir(config.run_dir.clone(), e);
     DirBuilder::new().mode(0o700).recursive(true).create(&config.run_dir).map_err(failed)?;
     fs::set_permissions(&config.run_dir, fs::Permissions::from_mode(0o700)).map_err(failed)
-}
-
-/// The lock goes with the process; it is close-on-exec, so no shim keeps it.
-fn lock(config: &Config) -> Result<File, ServeError> {
-    let failed = |e| ServeError::Lock(config.data_dir.clone(), e);
-    DirBuilder::new().mode(0o700).recursive(true).create(&config.data_dir).map_err(failed)?;
-    let file = File::options().create(true).truncate(false).write(true).open(config.data_dir.join("lock"));
-    let file = file.map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(ServeError::Locked(config.data_dir.clone())),
-        Err(fs::TryLockError::Error(e)) => Err(failed(e)),
-    }
 }

@@ -13,6 +13,7 @@
 //! | [`template`] | container templates: recipe, manifest, image |
 //! | [`task`] | task ids in Proxmox's UPID form, states, steps |
 //! | [`access`] | users, privileges, roles, object paths |
+//! | [`error_chain`] | an error with its causes on one line |
 //! | [`config`] | the node's configuration file |
 //! | [`finding`] | what `kiste doctor` says |
 
@@ -21,6 +22,7 @@ pub mod bytes;
 pub mod config;
 pub mod container;
 pub mod digest;
+pub mod error_chain;
 pub mod finding;
 pub mod idmap;
 pub mod limits;
@@ -36,6 +38,7 @@ mod text;
 pub use bytes::Bytes;
 pub use container::{ContainerConfig, ContainerStatus, PowerState};
 pub use digest::Digest;
+pub use error_chain::error_chain;
 pub use idmap::{ContainerGid, ContainerUid, HostUid, IdMap};
 pub use limits::Limits;
 pub use name::{ContainerName, Hostname, NodeName};

@@ -32,8 +32,6 @@ pub struct NetworkSpec {
     pub subnet: Subnet,
     /// Folder for the server's files; root's.
     pub run_dir: PathBuf,
-    /// Ids that the server runs with.
-    pub server_id: u32,
     /// Group in the v2 tree that the server lives in, so that it outlives the engine's own.
     pub server_cgroup: Option<PathBuf>,
 }

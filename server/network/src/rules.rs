@@ -130,7 +130,6 @@ mod tests {
             bridge: "kt0".parse().unwrap(),
             subnet: "10.77.3.1/24".parse().unwrap(),
             run_dir: "/nowhere".into(),
-            server_id: 65_536,
             server_cgroup: None,
         };
         let endpoint = Endpoint {

@@ -57,7 +57,7 @@ impl Runtime {
 
     /// Starts a shim and waits for its report.
     pub(crate) fn spawn_shim(&self, vmid: Vmid, task: &ShimTask) -> Result<LaunchReport, SpawnError> {
-        let text = serde_json_bytes(task)?;
+        let text = protocol::channel::to_bytes(task).map_err(SpawnError::Channel)?;
         let task_fd = linux::spawn::sealed_memfd("task", &text).map_err(SpawnError::Io)?;
         let (ours, theirs) = Channel::pair().map_err(SpawnError::Channel)?;
         let socket = self.socket(vmid);
@@ -135,8 +135,4 @@ pub enum SpawnError {
     /// It ended without a word.
     #[error("the shim ended without a report")]
     Died,
-}
-
-fn serde_json_bytes(task: &ShimTask) -> Result<Vec<u8>, SpawnError> {
-    protocol::channel::to_bytes(task).map_err(SpawnError::Channel)
 }

@@ -83,7 +83,7 @@ pub enum StorageError {
         problem: &'static str,
     },
     /// Another engine works in the data folder.
-    #[error("the data folder {0} is in use: end the other `kiste serve`, or set another `data_dir`")]
+    #[error("another `kiste serve` uses the data folder {0}: end it, or set another `data_dir`")]
     InUse(PathBuf),
     /// A layer of an image is not installed.
     #[error("layer {} of the image is not installed: import or build its template again", .0.short())]

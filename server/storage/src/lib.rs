@@ -7,7 +7,7 @@
 //! ```text
 //! data_dir/                 0700 root
 //!   containers/<vmid>/      0700 root; rw/ is shown through the container's id map, as one mount
-//!     rw/upper/ rw/work/    the overlay's pair
+//!     rw/{upper,work}/      the overlay's pair
 //!   layers/<digest>/fs/     installed by `images`, never changed
 //!   staging/ templates/     `images`'
 //!   trash/                  trees on their way in or out

@@ -120,10 +120,10 @@ pub(super) fn create(
         .map_err(|e| ApiError::new(ErrorKind::Unavailable, e.to_string()))?;
     let taken = engine.store().taken_addresses().map_err(|e| internal(&e))?;
     let address = free(engine.subnet.free_address(&taken), "address")?;
-    let random = random_bytes().map_err(|e| internal(&e))?;
-    let mac = call
-        .mac
-        .unwrap_or_else(|| MacAddress::from_random([random[0], random[1], random[2], random[3], random[4]]));
+    let mac = match call.mac {
+        Some(mac) => mac,
+        None => MacAddress::from_random(auth::random::bytes().map_err(|e| internal(&e))?),
+    };
     let config = ContainerConfig {
         vmid,
         name: name.clone(),
@@ -140,7 +140,7 @@ pub(super) fn create(
     if !call.ssh_keys.trim().is_empty() {
         injections.push(Injection::SshKeys(checked_keys(&call.ssh_keys)?));
     }
-    let uuid = uuid(&random);
+    let uuid = auth::random::uuid().map_err(|e| internal(&e))?;
     let task = creating::create(engine, &config, uuid, injections, call.power, &grant.user)?;
     Ok(CreatedContainer { vmid, name, task })
 }
@@ -170,22 +170,6 @@ fn checked_keys(keys: &str) -> Result<String, ApiError> {
             ))
         }
     }
-}
-
-fn random_bytes() -> std::io::Result<[u8; 32]> {
-    let mut bytes = [0; 32];
-    std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut bytes)?;
-    Ok(bytes)
-}
-
-/// A random UUID (RFC 9562, version 4) from the second half of the bytes.
-fn uuid(random: &[u8; 32]) -> String {
-    let mut bytes: [u8; 16] = [0; 16];
-    bytes.copy_from_slice(&random[16..]);
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
 pub(super) fn set(
@@ -373,11 +357,5 @@ mod tests {
         for bad in ["hello", "ssh-ed25519", "-----BEGIN OPENSSH PRIVATE KEY-----", "ssh-rsa AAAA\u{7}"] {
             assert!(checked_keys(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn uuids_have_version_and_variant() {
-        let text = uuid(&[0xff; 32]);
-        assert_eq!(text, "ffffffff-ffff-4fff-bfff-ffffffffffff");
     }
 }

@@ -13,10 +13,8 @@ use crate::{Engine, error::chain};
 /// What a container is to be, from its row.
 pub(crate) fn plan(engine: &Engine, row: &ContainerRow) -> Result<ContainerPlan, Failure> {
     let config = &row.config;
-    let layers: Vec<_> = config.image.layers.iter().map(|d| engine.images.layer_path(d)).collect();
-    if let Some(missing) = layers.iter().find(|l| !l.is_dir()) {
-        return Err(format!("the image's layer {} is missing: import its template again", missing.display()));
-    }
+    let layers =
+        storage::resolve_layers(&engine.config.data_dir, &config.image.layers).map_err(|e| chain(&e))?;
     let id_map =
         engine.config.ids.slot(config.id_slot).ok_or("its id block is outside the configured range")?;
     let mut nics = Vec::new();
