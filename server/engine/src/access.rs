@@ -2,24 +2,49 @@
 //!
 //! [`authenticate`] turns an envelope into a [`Caller`]; [`Caller::authorise`] turns a caller, a
 //! privilege and an object into a [`Grant`]. Operations take a grant, so an unchecked one does not
-//! compile.
+//! compile. The web process can assert nobody: it shows a session token, which is looked up here.
 
 use std::net::IpAddr;
 
+use auth::{CsrfToken, SessionToken};
 use model::access::{ObjectPath, Privilege, Role, UserId, effective_role};
-use protocol::engine::{ApiError, Envelope, ErrorKind};
+use protocol::engine::{ApiError, Envelope, ErrorKind, calls::CallClass};
+use store::{SessionRow, Store};
+
+use crate::error::internal;
+
+/// A session ends so long after its last use.
+pub(crate) const IDLE_MAX_S: i64 = 8 * 3600;
+/// A session ends so long after the login, used or not.
+pub(crate) const AGE_MAX_S: i64 = 7 * 86_400;
+/// The last use is written down at most so often.
+const TOUCH_EVERY_S: i64 = 60;
 
 /// Which socket a connection came in by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Door {
     /// `engine.sock`: host root.
     Local,
+    /// `web.sock`: the web process, for whoever shows a session.
+    Web,
 }
 
-/// Somebody who has proved who they are.
+/// By what somebody has proved who they are.
+#[derive(Debug, Clone)]
+enum Proof {
+    /// The kernel vouched for host root.
+    Local,
+    /// A session.
+    Session(SessionRow),
+    /// Nothing: may ask what a stranger may.
+    None,
+}
+
+/// Somebody, with what they have proved.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
-    user: UserId,
+    user: Option<UserId>,
+    proof: Proof,
     /// From where.
     pub(crate) address: Option<IpAddr>,
     entries: Vec<(String, Role)>,
@@ -32,26 +57,102 @@ pub(crate) struct Grant {
     pub(crate) user: UserId,
 }
 
-/// Finds out who calls. The kernel has vouched for the peer of the local socket.
-pub(crate) fn authenticate(door: Door, envelope: &Envelope) -> Caller {
-    match door {
-        Door::Local => Caller {
-            user: UserId::root(),
-            address: envelope.address,
+/// Finds out who calls. The kernel has vouched for the peer of the local socket; the peer of the
+/// other one must show a session, and for a change its anti-forgery token.
+///
+/// # Errors
+/// [`ErrorKind::Unauthenticated`] without a living session, [`ErrorKind::Denied`] without the token.
+pub(crate) fn authenticate(
+    store: &Store,
+    door: Door,
+    envelope: &Envelope,
+    now: i64,
+) -> Result<Caller, ApiError> {
+    let address = envelope.address;
+    match (door, envelope.request.class()) {
+        (Door::Local, _) => Ok(Caller {
+            user: Some(UserId::root()),
+            proof: Proof::Local,
+            address,
             entries: vec![("/".to_owned(), Role::Administrator)],
-        },
+        }),
+        (Door::Web, CallClass::Open) => Ok(Caller::stranger(address)),
+        (Door::Web, class) => {
+            let session = living_session(store, envelope, now)?;
+            if class == CallClass::Change && !is_csrf_right(&session, envelope) {
+                let text = "the form does not belong to this session: load the page again and repeat";
+                return Err(ApiError::new(ErrorKind::Denied, text));
+            }
+            if now - session.seen >= TOUCH_EVERY_S {
+                store.touch_session(&session.token_hash, now).map_err(|e| internal(&e))?;
+            }
+            let entries = store.acl_of(&session.user).map_err(|e| internal(&e))?;
+            Ok(Caller { user: Some(session.user.clone()), proof: Proof::Session(session), address, entries })
+        }
     }
 }
 
+fn is_csrf_right(session: &SessionRow, envelope: &Envelope) -> bool {
+    let given = envelope.csrf.as_ref().map_or("", |c| c.reveal());
+    CsrfToken::from_stored(&session.csrf).is_repeated_by(given)
+}
+
+fn living_session(store: &Store, envelope: &Envelope, now: i64) -> Result<SessionRow, ApiError> {
+    let token = envelope.session.as_ref().and_then(|s| s.reveal().parse::<SessionToken>().ok());
+    let row = match token {
+        Some(token) => store.find_session(&token.sha256()).map_err(|e| internal(&e))?,
+        None => None,
+    };
+    row.filter(|row| is_living(row, now))
+        .ok_or_else(|| ApiError::new(ErrorKind::Unauthenticated, "the session has ended: log in again"))
+}
+
+fn is_living(row: &SessionRow, now: i64) -> bool {
+    now - row.seen < IDLE_MAX_S && now - row.created < AGE_MAX_S
+}
+
 impl Caller {
+    /// Somebody who has proved nothing.
+    pub(crate) fn stranger(address: Option<IpAddr>) -> Self {
+        Self { user: None, proof: Proof::None, address, entries: Vec::new() }
+    }
+
     /// Checks a right; the refusal names object and privilege in Proxmox's words.
     pub(crate) fn authorise(&self, privilege: Privilege, object: &ObjectPath) -> Result<Grant, ApiError> {
-        if self.may(privilege, object) {
-            return Ok(Grant { user: self.user.clone() });
+        match &self.user {
+            Some(user) if self.may(privilege, object) => Ok(Grant { user: user.clone() }),
+            _ => {
+                let text = format!(
+                    "permission check failed ({object}, {privilege}): ask an administrator for that right"
+                );
+                Err(ApiError::new(ErrorKind::Denied, text))
+            }
         }
-        let text =
-            format!("permission check failed ({object}, {privilege}): ask an administrator for that right");
-        Err(ApiError::new(ErrorKind::Denied, text))
+    }
+
+    /// Refuses everybody but host root on the local socket.
+    pub(crate) fn require_local(&self) -> Result<(), ApiError> {
+        match self.proof {
+            Proof::Local => Ok(()),
+            _ => {
+                let text = "only root on the node itself may do this: use the command line there";
+                Err(ApiError::new(ErrorKind::Denied, text))
+            }
+        }
+    }
+
+    /// The session that the call was made in; local root has none.
+    pub(crate) fn session(&self) -> Option<&SessionRow> {
+        match &self.proof {
+            Proof::Session(row) => Some(row),
+            Proof::Local | Proof::None => None,
+        }
+    }
+
+    /// Whether what was proved still stands: sessions end, and open streams must end with them.
+    pub(crate) fn still_stands(&self, store: &Store, now: i64) -> bool {
+        let Proof::Session(row) = &self.proof else { return true };
+        matches!(store.find_session(&row.token_hash), Ok(Some(row)) if is_living(&row, now))
     }
 
     /// Whether the caller has the right.
@@ -65,8 +166,84 @@ impl Caller {
         held.map(|(_, name)| (*name).to_owned()).collect()
     }
 
-    /// Who, for the audit log.
-    pub(crate) fn actor(&self) -> &UserId {
-        &self.user
+    /// Who, for the audit log; a stranger is nobody.
+    pub(crate) fn actor(&self) -> Option<&UserId> {
+        self.user.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::engine::{Request, Secret, calls};
+
+    use super::*;
+
+    const NOW: i64 = 1_000_000;
+
+    fn store() -> (Store, Secret, Secret) {
+        let store = Store::in_memory().unwrap();
+        let anna = UserId::parse_login("anna").unwrap();
+        store.insert_first_administrator(&anna, "h").unwrap();
+        let (token, csrf) = (SessionToken::issue(&anna, NOW).unwrap(), CsrfToken::issue(NOW).unwrap());
+        let session = SessionRow {
+            token_hash: token.sha256(),
+            user: anna,
+            csrf: csrf.reveal().to_owned(),
+            created: NOW,
+            seen: NOW,
+        };
+        store.insert_session(&session).unwrap();
+        (store, Secret::new(token.reveal()), Secret::new(csrf.reveal()))
+    }
+
+    fn envelope(session: Option<&Secret>, csrf: Option<&Secret>, request: impl Into<Request>) -> Envelope {
+        Envelope {
+            version: 1,
+            session: session.cloned(),
+            csrf: csrf.cloned(),
+            address: None,
+            request: request.into(),
+        }
+    }
+
+    #[test]
+    fn every_call_that_is_not_open_needs_a_living_session() {
+        let (store, token, csrf) = store();
+        let read = |session: Option<&Secret>, now| {
+            let call = envelope(session, None, calls::ListContainers {});
+            authenticate(&store, Door::Web, &call, now).map(|_| ()).map_err(|e| e.kind)
+        };
+        assert_eq!(read(Some(&token), NOW), Ok(()));
+        assert_eq!(read(None, NOW), Err(ErrorKind::Unauthenticated));
+        assert_eq!(read(Some(&csrf), NOW), Err(ErrorKind::Unauthenticated));
+        assert_eq!(read(Some(&token), NOW + IDLE_MAX_S), Err(ErrorKind::Unauthenticated));
+        assert_eq!(read(Some(&token), NOW + IDLE_MAX_S - 1), Ok(()), "and that counts as a use");
+        assert_eq!(read(Some(&token), NOW + IDLE_MAX_S + 1), Ok(()));
+        assert_eq!(read(Some(&token), NOW + AGE_MAX_S), Err(ErrorKind::Unauthenticated));
+    }
+
+    #[test]
+    fn a_change_needs_the_token_of_its_own_session() {
+        let (store, token, csrf) = store();
+        let change = |csrf: Option<&Secret>| {
+            let call = envelope(Some(&token), csrf, calls::Logout {});
+            authenticate(&store, Door::Web, &call, NOW).map(|_| ()).map_err(|e| e.kind)
+        };
+        assert_eq!(change(Some(&csrf)), Ok(()));
+        assert_eq!(change(None), Err(ErrorKind::Denied));
+        assert_eq!(change(Some(&token)), Err(ErrorKind::Denied));
+    }
+
+    #[test]
+    fn the_web_process_cannot_be_root_and_ends_with_its_session() {
+        let (store, token, _) = store();
+        let call = envelope(Some(&token), None, calls::GetNode {});
+        let caller = authenticate(&store, Door::Web, &call, NOW).unwrap();
+        assert!(caller.require_local().is_err());
+        assert!(caller.still_stands(&store, NOW));
+        store.delete_session(&caller.session().unwrap().token_hash).unwrap();
+        assert!(!caller.still_stands(&store, NOW));
+        let stranger = Caller::stranger(None);
+        assert!(stranger.authorise(Privilege::VmAudit, &ObjectPath::Root).is_err());
     }
 }

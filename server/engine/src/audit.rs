@@ -5,20 +5,31 @@ use store::AuditRow;
 
 use crate::{Engine, access::Caller, clock};
 
+/// A console is opened by a call that changes nothing, and still must be seen here.
+fn is_reading(request: &Request) -> bool {
+    match request {
+        Request::OpenConsole(_) => false,
+        Request::GetWelcome(_) => true,
+        other => other.class() == CallClass::Read,
+    }
+}
+
 /// Records a call. Reading that was allowed is not recorded.
 pub(crate) fn record(engine: &Engine, caller: &Caller, request: &Request, result: Result<(), &ApiError>) {
     let result = match result {
-        Ok(()) if request.class() == CallClass::Read => return,
+        Ok(()) if is_reading(request) => return,
         Ok(()) => "ok",
         Err(error) => match error.kind {
+            // An ended session is no deed; else every stranger could fill the log.
+            ErrorKind::Unauthenticated if request.class() != CallClass::Open => return,
             ErrorKind::Denied | ErrorKind::Unauthenticated | ErrorKind::Throttled => "denied",
-            _ if request.class() == CallClass::Read => return,
+            _ if is_reading(request) => return,
             _ => "failed",
         },
     };
     let row = AuditRow {
         time: clock::now(),
-        actor: caller.actor().to_string(),
+        actor: caller.actor().map_or_else(|| "-".to_owned(), ToString::to_string),
         address: caller.address.map(|a| a.to_string()),
         action: request.name().to_owned(),
         object: crate::api::object_of(request),

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`server`] | sockets, connections, one call at a time |
 //! | [`access`] | who calls and whether they may |
+//! | [`sign_in`] | throttle and console tickets |
 //! | [`api`] | one file a subject: from a call to a reply or a task |
 //! | [`tasks`] | long operations: steps, undo, journal, log |
 //! | [`observe`] | what the kernel shows, as status and figures |
@@ -23,6 +24,7 @@ mod events;
 mod observe;
 mod recover;
 mod server;
+mod sign_in;
 mod streams;
 mod tasks;
 
@@ -35,9 +37,12 @@ use std::{
 };
 
 use images::ImageStore;
-use model::{Subnet, Vmid, config::Config, limits::HostCapacity};
+use model::{Subnet, Vmid, config::Config, idmap::HostUid, limits::HostCapacity};
 use network::{Network, NetworkSpec};
-use protocol::shim::ShimInfo;
+use protocol::{
+    engine::{ApiError, Secret},
+    shim::ShimInfo,
+};
 use runtime::{Runtime, Watcher};
 use storage::{StorageDriver, plain::Plain};
 use store::Store;
@@ -60,6 +65,7 @@ pub struct Engine {
     capacity: HostCapacity,
     hub: events::Hub,
     running: tasks::Running,
+    sign_in: sign_in::SignIn,
     /// Containers whose init runs, as their shims said last.
     live: Mutex<BTreeMap<Vmid, ShimInfo>>,
     readings: Mutex<BTreeMap<Vmid, protocol::engine::view::Usage>>,
@@ -123,6 +129,7 @@ impl Engine {
             started: clock::now_u32(),
             hub: events::Hub::default(),
             running: tasks::Running::default(),
+            sign_in: sign_in::SignIn::default(),
             live: Mutex::default(),
             readings: Mutex::default(),
             watcher: OnceLock::new(),
@@ -140,18 +147,30 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Serves the local socket, for host root, and looks after containers; returns at once.
+    /// Serves the local socket, for host root, and the web process's, for the one user id that it runs
+    /// with; looks after containers; returns at once.
     ///
     /// # Errors
     /// When no thread can be had.
-    pub fn serve(self: &Arc<Self>, local: OwnedFd) -> Result<(), OpenError> {
+    pub fn serve(self: &Arc<Self>, local: OwnedFd, web: OwnedFd, web_uid: HostUid) -> Result<(), OpenError> {
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
             thread::Builder::new().name(name.into()).spawn(work).map(|_| ()).map_err(OpenError::Threads)
         };
         let engine = Arc::clone(self);
         spawn("socket", Box::new(move || server::serve(&engine, &local, access::Door::Local, 0)))?;
         let engine = Arc::clone(self);
+        let serve_web = move || server::serve(&engine, &web, access::Door::Web, web_uid.0);
+        spawn("web socket", Box::new(serve_web))?;
+        let engine = Arc::clone(self);
         spawn("observe", Box::new(move || observe::observe_forever(&engine)))
+    }
+
+    /// A new setup code while no administrator exists, for the terminal of who started the service.
+    ///
+    /// # Errors
+    /// When the database or the kernel's random bytes fail.
+    pub fn setup_code(&self) -> Result<Option<Secret>, ApiError> {
+        api::make_setup_code(self)
     }
 
     /// When no container runs, takes bridge, rules, server and cgroups away; else leaves all as it is.

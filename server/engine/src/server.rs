@@ -37,11 +37,13 @@ pub(crate) struct Outcome {
     pub(crate) fds: Vec<OwnedFd>,
     /// Events follow on this connection.
     pub(crate) stream: Option<Arc<Listener>>,
+    /// A viewer that is ended with this connection, or with the caller's session.
+    pub(crate) held: Option<OwnedFd>,
 }
 
 impl From<Value> for Outcome {
     fn from(value: Value) -> Self {
-        Self { value, fds: Vec::new(), stream: None }
+        Self { value, fds: Vec::new(), stream: None, held: None }
     }
 }
 
@@ -56,7 +58,7 @@ pub fn listen_private(path: &Path) -> Result<OwnedFd, ChannelError> {
     }
 }
 
-/// Serves a socket until it fails; `uid` is the only peer that is let in beside root on the local one.
+/// Serves a socket until it fails; `uid` is the only peer that is let in.
 pub(crate) fn serve(engine: &Arc<Engine>, listener: &OwnedFd, door: Door, uid: u32) {
     let open = Arc::new(AtomicUsize::new(0));
     loop {
@@ -106,7 +108,7 @@ fn converse(engine: &Arc<Engine>, channel: &Channel, door: Door) {
         };
         let (caller, outcome) = answer_call(engine, door, &envelope, fds);
         match outcome {
-            Ok(Outcome { value, fds, stream }) => {
+            Ok(Outcome { value, fds, stream, held }) => {
                 let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
                 let answer: Answer = Ok(value);
                 if channel.send(&answer, &borrowed).is_err() {
@@ -114,6 +116,10 @@ fn converse(engine: &Arc<Engine>, channel: &Channel, door: Door) {
                 }
                 if let Some(listener) = stream {
                     crate::streams::stream(engine, channel, &caller, &listener);
+                    return;
+                }
+                if let Some(viewer) = held {
+                    crate::streams::hold(engine, channel, &caller, &viewer);
                     return;
                 }
             }
@@ -133,8 +139,14 @@ fn answer_call(
     envelope: &Envelope,
     fds: Vec<OwnedFd>,
 ) -> (Caller, Result<Outcome, ApiError>) {
-    let caller = access::authenticate(door, envelope);
-    let result = api::dispatch(engine, &caller, &envelope.request, fds);
+    let known = access::authenticate(engine.store(), door, envelope, crate::clock::now());
+    let (caller, result) = match known {
+        Ok(caller) => {
+            let result = api::dispatch(engine, &caller, &envelope.request, fds);
+            (caller, result)
+        }
+        Err(error) => (Caller::stranger(envelope.address), Err(error)),
+    };
     crate::audit::record(engine, &caller, &envelope.request, result.as_ref().map(|_| ()));
     (caller, result)
 }

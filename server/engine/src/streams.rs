@@ -1,6 +1,10 @@
 //! Event streams: the present state first, then changes, until the peer goes.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use model::access::{ObjectPath, Privilege};
 use protocol::{
@@ -8,17 +12,27 @@ use protocol::{
     engine::events::{Event, Topic},
 };
 
-use crate::{Engine, access::Caller, events::Listener, observe};
+use crate::{Engine, access::Caller, clock, events::Listener, observe};
 
 /// Without an event for so long a heartbeat goes out, which also notices a peer that is gone.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often a stream asks whether its session still stands (security rule 24).
+const RECHECK: Duration = Duration::from_secs(4);
 
 /// Sends events until the peer or the hub lets go.
 pub(crate) fn stream(engine: &Arc<Engine>, channel: &Channel, caller: &Caller, listener: &Arc<Listener>) {
     if snapshot(engine, listener).is_err() {
         return;
     }
+    let mut checked = Instant::now();
     while let Some(event) = listener.next(PATIENCE) {
+        if checked.elapsed() >= RECHECK {
+            checked = Instant::now();
+            if !caller.still_stands(engine.store(), clock::now()) {
+                let _ = channel.send(&Event::Ended, &[]);
+                return;
+            }
+        }
         if !may_hear(caller, &event) {
             continue;
         }
@@ -27,6 +41,18 @@ pub(crate) fn stream(engine: &Arc<Engine>, channel: &Channel, caller: &Caller, l
             return;
         }
     }
+}
+
+/// Watches over a viewer that was handed to the web process: it ends with the connection (the page was
+/// closed, or the web process died) and with the session.
+pub(crate) fn hold(engine: &Engine, channel: &Channel, caller: &Caller, viewer: &OwnedFd) {
+    // Readable means closed: the peer has nothing more to say on this connection.
+    while let Ok(false) = channel.wait_readable(RECHECK) {
+        if !caller.still_stands(engine.store(), clock::now()) {
+            break;
+        }
+    }
+    let _ = protocol::viewer::hang_up(viewer.as_fd());
 }
 
 fn may_hear(caller: &Caller, event: &Event) -> bool {

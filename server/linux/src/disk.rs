@@ -38,6 +38,15 @@ pub fn open_own_folder(path: &Path) -> io::Result<OwnedFd> {
     Ok(folder)
 }
 
+/// An empty file without a name on the file system of a folder; open(2), `O_TMPFILE`.
+///
+/// # Errors
+/// The kernel's errno.
+pub fn nameless_file(folder: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(CWD, folder, flags, Mode::RUSR | Mode::WUSR)?)
+}
+
 /// Renames `name` in `from` to `new_name` in `to`, unless something has that name already.
 ///
 /// # Errors

@@ -21,3 +21,4 @@ pub mod sandbox;
 pub mod seccomp;
 pub mod seccomp_load;
 pub mod spawn;
+pub mod unprivileged;

@@ -115,6 +115,12 @@ impl IdRange {
         IdMap { base: HostUid(self.base) }
     }
 
+    /// The user the web process runs as: high in slot 0, where no file of a template belongs to it.
+    #[must_use]
+    pub fn web_uid(self) -> HostUid {
+        HostUid(self.base + 60_000)
+    }
+
     /// The lowest slot from 1 up that is not in `taken`.
     ///
     /// # Errors

@@ -6,7 +6,10 @@
 use std::{
     fs::{self, DirBuilder, File, Permissions, TryLockError},
     io,
-    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+    os::{
+        fd::OwnedFd,
+        unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+    },
     path::{Path, PathBuf},
 };
 
@@ -70,6 +73,16 @@ pub fn lock_data_dir(path: &Path) -> Result<DataDirLock, StorageError> {
         Err(TryLockError::WouldBlock) => Err(StorageError::InUse(path.to_owned())),
         Err(TryLockError::Error(e)) => Err(write_failed(path)(e)),
     }
+}
+
+/// An empty file without a name in the staging folder: gone with its last descriptor, so that an upload
+/// that breaks off leaves nothing.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub fn new_spool(data_dir: &Path) -> Result<OwnedFd, StorageError> {
+    let folder = data_dir.join("staging");
+    disk::nameless_file(&folder).map_err(write_failed(&folder))
 }
 
 /// The trees of an image's layers in a data folder, base first; all of them are there.

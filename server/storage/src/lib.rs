@@ -18,5 +18,7 @@ mod driver;
 pub mod plain;
 mod trash;
 
-pub use data_dir::{DataDirLock, filesystem_name, lock_data_dir, prepare_data_dir, resolve_layers};
+pub use data_dir::{
+    DataDirLock, filesystem_name, lock_data_dir, new_spool, prepare_data_dir, resolve_layers,
+};
 pub use driver::{Capabilities, StorageDriver, StorageError};

@@ -104,10 +104,6 @@ pub(super) fn create(
     })?;
     let limits = call.limits.apply_to(model::Limits::default());
     limits.check(engine.capacity).map_err(|e| ApiError::invalid(e.field(), e.to_string()))?;
-    if call.password.is_some() {
-        let text = "a root password is not settable in this version: use --ssh-public-keys or `kiste enter`";
-        return Err(ApiError::invalid("password", text));
-    }
     let vmid = match call.vmid {
         Some(vmid) => vmid,
         None => free(engine.store().free_vmid().map_err(|e| internal(&e))?, "container number")?,
@@ -137,6 +133,12 @@ pub(super) fn create(
         version: 1,
     };
     let mut injections = vec![Injection::Hostname(call.hostname.clone()), Injection::Network];
+    if let Some(password) = &call.password {
+        let hash = auth::hash_root_password(password.reveal());
+        injections.push(Injection::RootPassword(
+            hash.map_err(|e| ApiError::invalid("password", e.to_string()))?,
+        ));
+    }
     if !call.ssh_keys.trim().is_empty() {
         injections.push(Injection::SshKeys(checked_keys(&call.ssh_keys)?));
     }
@@ -317,9 +319,21 @@ pub(super) fn destroy(
 }
 
 pub(super) fn exec(engine: &Engine, caller: &Caller, call: &Exec) -> Result<Outcome, ApiError> {
+    caller.require_local()?;
     let (row, _) = find(engine, caller, &call.container, Privilege::VmConsole)?;
     require(engine, &row, &[ContainerStatus::Running], "run a command in")?;
     viewer(engine.runtime.exec(row.config.vmid, call.plan.clone()))
+}
+
+/// The container whose console the caller may open now.
+pub(super) fn find_console(
+    engine: &Engine,
+    caller: &Caller,
+    which: &ContainerRef,
+) -> Result<Vmid, ApiError> {
+    let (row, _) = find(engine, caller, which, Privilege::VmConsole)?;
+    require(engine, &row, &UP, "open a console of")?;
+    Ok(row.config.vmid)
 }
 
 pub(super) fn open_console(
@@ -327,21 +341,34 @@ pub(super) fn open_console(
     caller: &Caller,
     call: &OpenConsole,
 ) -> Result<Outcome, ApiError> {
-    let (row, _) = find(engine, caller, &call.container, Privilege::VmConsole)?;
-    require(engine, &row, &UP, "open a console of")?;
-    let vmid = row.config.vmid;
-    viewer(match call.console {
+    let vmid = find_console(engine, caller, &call.container)?;
+    if let Some(session) = caller.session() {
+        let shown = call.ticket.as_ref().map_or("", |t| t.reveal());
+        let ticket = engine.sign_in.redeem(shown, crate::clock::now());
+        let is_good = ticket.is_some_and(|t| {
+            t.session == session.token_hash && t.vmid == vmid && t.console == call.console
+        });
+        if !is_good {
+            let text = "the console ticket is used up, too old or not for this: open the page again";
+            return Err(ApiError::new(ErrorKind::Denied, text));
+        }
+    }
+    let mut outcome = viewer(match call.console {
         ConsoleKind::Login => engine.runtime.open_console(vmid, call.size),
         ConsoleKind::Shell => {
             let shell = ExecPlan { argv: vec![], env: vec![], user: None, cwd: None, pty: Some(call.size) };
             engine.runtime.exec(vmid, shell)
         }
-    })
+    })?;
+    if caller.session().is_some() {
+        outcome.held = outcome.fds.first().and_then(|fd| fd.try_clone().ok());
+    }
+    Ok(outcome)
 }
 
 fn viewer(opened: Result<OwnedFd, ShimError>) -> Result<Outcome, ApiError> {
     match opened {
-        Ok(fd) => Ok(Outcome { value: Value::Null, fds: vec![fd], stream: None }),
+        Ok(fd) => Ok(Outcome { fds: vec![fd], ..Outcome::from(Value::Null) }),
         Err(error) => Err(crate::error::unavailable(&error)),
     }
 }

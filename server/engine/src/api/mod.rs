@@ -2,6 +2,7 @@
 
 mod containers;
 mod node;
+mod sessions;
 pub(crate) mod tasks;
 mod templates;
 
@@ -13,6 +14,8 @@ use serde_json::Value;
 
 use crate::{Engine, access::Caller, error::internal, server::Outcome};
 
+pub(crate) use sessions::make_setup_code;
+
 /// Answers one call.
 pub(crate) fn dispatch(
     engine: &Arc<Engine>,
@@ -22,6 +25,14 @@ pub(crate) fn dispatch(
 ) -> Result<Outcome, ApiError> {
     use Request as R;
     match request {
+        R::GetWelcome(_) => reply(&sessions::welcome(engine)?),
+        R::CompleteSetup(call) => reply(&sessions::complete_setup(engine, caller, call)?),
+        R::Login(call) => reply(&sessions::login(engine, caller, call)?),
+        R::Logout(_) => reply(&sessions::logout(engine, caller)?),
+        R::GetSession(_) => reply(&sessions::get(engine, caller)?),
+        R::SetPreferences(call) => reply(&sessions::set_preferences(engine, caller, call)?),
+        R::NewSetupCode(_) => reply(&sessions::new_setup_code(engine, caller)?),
+        R::NewConsoleTicket(call) => reply(&sessions::new_console_ticket(engine, caller, call)?),
         R::GetNode(_) => reply(&node::get(engine, caller)?),
         R::GetDoctor(_) => reply(&node::doctor(engine, caller)?),
         R::ListAudit(call) => reply(&node::audit(engine, caller, call)?),
@@ -39,6 +50,7 @@ pub(crate) fn dispatch(
         R::Exec(call) => containers::exec(engine, caller, call),
         R::OpenConsole(call) => containers::open_console(engine, caller, call),
         R::ListTemplates(_) => reply(&templates::list(engine, caller)?),
+        R::NewSpool(_) => templates::new_spool(engine, caller),
         R::ImportTemplate(call) => reply(&templates::import(engine, caller, call, fds)?),
         R::RemoveTemplate(call) => reply(&templates::remove(engine, caller, call)?),
         R::ListTasks(call) => reply(&tasks::list(engine, caller, call)?),
@@ -46,17 +58,7 @@ pub(crate) fn dispatch(
         R::GetTaskLog(call) => reply(&tasks::log(engine, caller, call)?),
         R::CancelTask(call) => reply(&tasks::cancel(engine, caller, call)?),
         R::Subscribe(call) => tasks::subscribe(engine, caller, call),
-        R::GetWelcome(_)
-        | R::CompleteSetup(_)
-        | R::Login(_)
-        | R::Logout(_)
-        | R::GetSession(_)
-        | R::NewSetupCode(_)
-        | R::NewConsoleTicket(_)
-        | R::SetPreferences(_)
-        | R::ListRecipes(_)
-        | R::BuildTemplate(_)
-        | R::NewSpool(_) => {
+        R::ListRecipes(_) | R::BuildTemplate(_) => {
             let text =
                 format!("{} is not part of this version: see CHANGELOG.md for what is", request.name());
             Err(ApiError::new(ErrorKind::Unavailable, text))
@@ -89,6 +91,8 @@ pub(crate) fn object_of(request: &Request) -> String {
         R::ImportTemplate(c) => c.name.as_ref().map(ToString::to_string).unwrap_or_default(),
         R::CancelTask(c) => c.task.to_string(),
         R::Login(c) => c.user.to_string(),
+        R::CompleteSetup(c) => c.user.to_string(),
+        R::NewConsoleTicket(c) => c.container.to_string(),
         _ => String::new(),
     }
 }

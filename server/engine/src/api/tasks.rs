@@ -22,7 +22,7 @@ const ROWS_MAX: u32 = 1000;
 /// A task may be seen by who began it, who may see its object, and who may see the node.
 pub(crate) fn may_see(caller: &Caller, task: &Task) -> bool {
     let object = task.object.parse::<Vmid>().map_or(ObjectPath::Node, ObjectPath::Vm);
-    task.user == *caller.actor()
+    Some(&task.user) == caller.actor()
         || caller.may(Privilege::SysAudit, &ObjectPath::Node)
         || caller.may(Privilege::VmAudit, &object) && object != ObjectPath::Node
 }
@@ -48,7 +48,7 @@ pub(super) fn log(engine: &Engine, caller: &Caller, call: &GetTaskLog) -> Result
 
 pub(super) fn cancel(engine: &Engine, caller: &Caller, call: &CancelTask) -> Result<(), ApiError> {
     let task = get(engine, caller, &call.task)?;
-    if task.user != *caller.actor() {
+    if Some(&task.user) != caller.actor() {
         caller.authorise(Privilege::SysModify, &ObjectPath::Node)?;
     }
     if engine.running.cancel(&call.task) {
@@ -70,5 +70,5 @@ pub(super) fn subscribe(
         }
     }
     let listener = engine.hub.subscribe(call.topics.clone());
-    Ok(Outcome { value: Value::Null, fds: Vec::new(), stream: Some(listener) })
+    Ok(Outcome { stream: Some(listener), ..Outcome::from(Value::Null) })
 }

@@ -12,11 +12,18 @@ use protocol::engine::{
     calls::{ImportTemplate, RemoveTemplate},
 };
 
-use crate::{Engine, access::Caller, error::internal, tasks::templates};
+use crate::{Engine, access::Caller, error::internal, server::Outcome, tasks::templates};
 
 pub(super) fn list(engine: &Engine, caller: &Caller) -> Result<Vec<ContainerTemplate>, ApiError> {
     caller.authorise(Privilege::DatastoreAudit, &ObjectPath::Storage)?;
     engine.store().list_templates().map_err(|e| internal(&e))
+}
+
+/// An empty file without a name, gone with its last descriptor, for an upload.
+pub(super) fn new_spool(engine: &Engine, caller: &Caller) -> Result<Outcome, ApiError> {
+    caller.authorise(Privilege::DatastoreAllocateTemplate, &ObjectPath::Storage)?;
+    let file = storage::new_spool(&engine.config.data_dir).map_err(|e| internal(&e))?;
+    Ok(Outcome { fds: vec![file], ..Outcome::from(serde_json::Value::Null) })
 }
 
 pub(super) fn import(
