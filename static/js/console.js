@@ -1,0 +1,2 @@
+// Stand-in until the scripts of the pages are here.
+export {};
