@@ -35,12 +35,14 @@ const EXAMPLES: &str = "Examples:
 /// A verb. Containers are named by number or name.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run the engine in the foreground.
+    /// Run engine and web in the foreground.
     Serve,
     /// Check the host: what is missing, and the exact mend.
     Doctor,
     /// Print the version.
     Version,
+    /// Print a new one-time code for the setup page, while no administrator exists.
+    SetupCode,
     /// Container templates: what containers are made from.
     #[command(subcommand)]
     Template(TemplateCommand),

@@ -91,6 +91,7 @@ pub fn run(kiste: Kiste, socket: &Path) -> Result<u8, CliError> {
         Command::Exec(options) => terminal::exec(&session, options),
         Command::Enter { id } => terminal::enter(&session, id),
         Command::Console { id } => terminal::console(&session, id),
+        Command::SetupCode => node::setup_code(&session),
         Command::Node => node::node(&session),
         Command::Audit { limit } => node::audit(&session, limit),
         // The binary's own; it never hands them on.

@@ -1,7 +1,7 @@
 //! Verbs on the node.
 
 use model::finding::{Finding, FindingLevel};
-use protocol::engine::calls::{GetNode, ListAudit};
+use protocol::engine::calls::{GetNode, ListAudit, NewSetupCode};
 
 use crate::{CliError, Session, show};
 
@@ -22,6 +22,15 @@ pub(crate) fn node(session: &Session) -> Result<u8, CliError> {
         ("subnet", node.subnet),
     ];
     Ok(show::table(&["KEY", "VALUE"], rows.into_iter().map(|(key, value)| vec![key.to_owned(), value])))
+}
+
+pub(crate) fn setup_code(session: &Session) -> Result<u8, CliError> {
+    let code = session.client.call(NewSetupCode {})?;
+    if session.is_json {
+        return show::json(&code);
+    }
+    println!("{}", code.reveal());
+    Ok(0)
 }
 
 pub(crate) fn audit(session: &Session, limit: u32) -> Result<u8, CliError> {

@@ -56,12 +56,7 @@ impl SignIn {
     ///
     /// # Errors
     /// [`ErrorKind::Throttled`] with the seconds to wait.
-    pub(crate) fn begin(
-        &self,
-        what: &str,
-        address: Option<IpAddr>,
-        now: i64,
-    ) -> Result<Try<'_>, ApiError> {
+    pub(crate) fn begin(&self, what: &str, address: Option<IpAddr>, now: i64) -> Result<Try<'_>, ApiError> {
         let keys: Vec<String> =
             [Some(what.to_owned()), address.map(|a| format!("from {a}"))].into_iter().flatten().collect();
         let mut throttle = lock(&self.throttle);

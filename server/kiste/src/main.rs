@@ -1,11 +1,12 @@
 //! The one binary: reads the configuration, wires the floors, waits for signals. No logic beyond that.
 //!
-//! `serve` runs the engine; `worker` is the engine's own confined child and must not start a thread
+//! `serve` runs the engine and keeps the web process, which is this binary again; `worker` is the engine's own confined child and must not start a thread
 //! before it is confined; every other verb talks to the engine's socket.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the binary talks to a terminal")]
 
 mod configuration;
 mod serve;
+mod web_process;
 
 use std::{error::Error, process::ExitCode};
 
@@ -16,6 +17,9 @@ fn main() -> ExitCode {
     let words: Vec<std::ffi::OsString> = std::env::args_os().collect();
     if words.get(1).is_some_and(|w| w == "worker") {
         return ExitCode::from(images::worker::main(words.get(2..).unwrap_or_default()));
+    }
+    if words.get(1).is_some_and(|w| w == web_process::WORD) {
+        return web_process::main();
     }
     match run(Kiste::parse()) {
         Ok(code) => ExitCode::from(code),

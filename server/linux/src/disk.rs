@@ -38,6 +38,15 @@ pub fn open_own_folder(path: &Path) -> io::Result<OwnedFd> {
     Ok(folder)
 }
 
+/// Something by its path only: nothing can be read through it, but a socket be connected to; open(2),
+/// `O_PATH`.
+///
+/// # Errors
+/// The kernel's errno.
+pub fn open_path(path: &Path) -> io::Result<OwnedFd> {
+    Ok(rustix::fs::openat(CWD, path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?)
+}
+
 /// An empty file without a name on the file system of a folder; open(2), `O_TMPFILE`.
 ///
 /// # Errors

@@ -7,7 +7,7 @@
 use std::{
     io,
     os::{
-        fd::{AsRawFd, BorrowedFd, OwnedFd},
+        fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
         unix::process::CommandExt,
     },
     process::{Child, Command},
@@ -35,6 +35,26 @@ pub fn spawn(command: &mut Command, uid: u32, descriptors: &[BorrowedFd<'_>]) ->
     let child = command.spawn()?;
     drop(copies);
     Ok(child)
+}
+
+/// The program's half: the descriptors it was started with, from 3 on. Its memory is closed to other
+/// processes of the same user from here on.
+///
+/// # Errors
+/// `EBADF` when fewer were given.
+pub fn inherited<const N: usize>() -> io::Result<[OwnedFd; N]> {
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
+    let mut taken = Vec::with_capacity(N);
+    for number in (3..).take(N) {
+        // SAFETY: F_SETFD takes a number and fails on one that is not open.
+        if unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: it is open, as was just seen, and whoever started this program gave it for this; a
+        // second call would find the same numbers, so this is called once, first thing in `main`.
+        taken.push(unsafe { OwnedFd::from_raw_fd(number) });
+    }
+    taken.try_into().map_err(|_| io::ErrorKind::InvalidInput.into())
 }
 
 fn drop_rights(uid: u32, sources: &[i32], parent: Pid) -> io::Result<()> {

@@ -135,9 +135,8 @@ pub(super) fn create(
     let mut injections = vec![Injection::Hostname(call.hostname.clone()), Injection::Network];
     if let Some(password) = &call.password {
         let hash = auth::hash_root_password(password.reveal());
-        injections.push(Injection::RootPassword(
-            hash.map_err(|e| ApiError::invalid("password", e.to_string()))?,
-        ));
+        injections
+            .push(Injection::RootPassword(hash.map_err(|e| ApiError::invalid("password", e.to_string()))?));
     }
     if !call.ssh_keys.trim().is_empty() {
         injections.push(Injection::SshKeys(checked_keys(&call.ssh_keys)?));
@@ -326,11 +325,7 @@ pub(super) fn exec(engine: &Engine, caller: &Caller, call: &Exec) -> Result<Outc
 }
 
 /// The container whose console the caller may open now.
-pub(super) fn find_console(
-    engine: &Engine,
-    caller: &Caller,
-    which: &ContainerRef,
-) -> Result<Vmid, ApiError> {
+pub(super) fn find_console(engine: &Engine, caller: &Caller, which: &ContainerRef) -> Result<Vmid, ApiError> {
     let (row, _) = find(engine, caller, which, Privilege::VmConsole)?;
     require(engine, &row, &UP, "open a console of")?;
     Ok(row.config.vmid)
@@ -345,9 +340,8 @@ pub(super) fn open_console(
     if let Some(session) = caller.session() {
         let shown = call.ticket.as_ref().map_or("", |t| t.reveal());
         let ticket = engine.sign_in.redeem(shown, crate::clock::now());
-        let is_good = ticket.is_some_and(|t| {
-            t.session == session.token_hash && t.vmid == vmid && t.console == call.console
-        });
+        let is_good = ticket
+            .is_some_and(|t| t.session == session.token_hash && t.vmid == vmid && t.console == call.console);
         if !is_good {
             let text = "the console ticket is used up, too old or not for this: open the page again";
             return Err(ApiError::new(ErrorKind::Denied, text));

@@ -86,8 +86,9 @@ pub(super) fn login(engine: &Engine, caller: &Caller, call: &Login) -> Result<Ne
     let is_right = {
         let _turn = engine.sign_in.turn();
         match &row {
-            Some(row) => auth::verify_password(call.password.reveal(), &row.password_hash)
-                .map_err(|e| internal(&e))?,
+            Some(row) => {
+                auth::verify_password(call.password.reveal(), &row.password_hash).map_err(|e| internal(&e))?
+            }
             // The same work for an unknown name: the time must not tell who exists.
             None => auth::verify_dummy(call.password.reveal()),
         }
@@ -173,12 +174,8 @@ pub(super) fn new_console_ticket(
 ) -> Result<Secret, ApiError> {
     let session = session_of(caller)?;
     let vmid = containers::find_console(engine, caller, &call.container)?;
-    let ticket = Ticket {
-        session: session.token_hash.clone(),
-        vmid,
-        console: call.console,
-        issued: clock::now(),
-    };
+    let ticket =
+        Ticket { session: session.token_hash.clone(), vmid, console: call.console, issued: clock::now() };
     let issued = engine.sign_in.issue(ticket).map_err(|e| internal(&e))?;
     Ok(Secret::new(issued.reveal()))
 }

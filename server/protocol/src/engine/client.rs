@@ -93,6 +93,12 @@ impl Client {
         Ok(self.channel.recv()?.map(|(event, _)| event))
     }
 
+    /// Whether the engine has closed the connection while no call was under way.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        !matches!(self.channel.wait_readable(std::time::Duration::ZERO), Ok(false))
+    }
+
     /// The connection's socket, to watch it or hand it on.
     #[must_use]
     pub fn into_channel(self) -> Channel {

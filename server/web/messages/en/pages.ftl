@@ -1,0 +1,258 @@
+# Frame and navigation
+skip = Skip to content
+nav = Sections
+nav-open = Open the menu
+nav-containers = Containers
+nav-templates = Templates
+nav-tasks = Tasks
+breadcrumb = You are here
+search = Search containers
+tasks-running = running
+live = Live
+live-note = Figures on this page update by themselves
+live-lost = Connection lost, showing the figures of
+pages = Pages
+page-previous = Previous
+page-next = Next
+reload = Load again
+actions = Actions
+yes = Yes
+no = No
+apply = Apply
+discard = Discard
+cancel = Cancel
+delete = Delete
+filter = Filter
+filter-remove = Show all
+file = File
+advanced = More options
+form-errors = Please check:
+form-leave = Changes on this page are not saved yet.
+field-missing = This must be filled in.
+
+# Account
+login = Log in
+logout = Log out
+user = User
+password = Password
+password-again = Password again
+password-help = At least 8 characters; a sentence is good. Paste and password managers work.
+password-differs = The two passwords differ.
+login-wrong = User name or password is wrong.
+login-throttled = Too many failed tries: wait { $n } s, then try again.
+language = Language
+language-auto = As the browser
+theme = Colours
+theme-auto = As the system
+theme-light = Light
+theme-dark = Dark
+setup = Set up Kiste
+setup-intro = This page makes the first administrator. It is open until one exists.
+setup-code = Setup code
+setup-code-help = It was printed when Kiste started. For a new one run kiste setup-code on the node.
+setup-finish = Create the account
+
+# Container states
+status = Status
+status-any = Any status
+status-creating = Creating
+status-stopped = Stopped
+status-starting = Starting
+status-running = Running
+status-frozen = Paused
+status-stopping = Stopping
+status-failed = Failed
+status-unknown = Unknown
+
+# Containers
+name = Name
+address = Address
+hostname = Host name
+cpu = CPU
+memory = Memory
+swap = Swap
+cores = Cores
+cpulimit = CPU limit
+cpuunits = CPU units
+pids = Processes
+disk = Disk
+network = Network
+pressure = Waiting (pressure)
+cache = cache
+peak = peak
+uptime = Up for
+template = Template
+onboot = Starts with the node
+onboot-label = Start with the node
+id-range = Ids on the host
+in-use = in use
+list-changed = The list has changed.
+containers-empty = A container is a small machine of its own: system, services, address. There is none yet.
+containers-search = Name, number, address or template
+containers-no-match = No container matches.
+containers-count = { $n ->
+    [one] { $n } container
+   *[other] { $n } containers
+}
+container-new = New container
+container-create = Create container
+container-delete = Delete container
+container-task = A task is at work on this container.
+start = Start
+shutdown = Shut down
+stop = Stop now
+reboot = Restart
+suspend = Pause
+resume = Resume
+console = Console
+summary = Summary
+resources = Resources
+summary-machine = Machine
+summary-isolation = Isolation
+summary-isolation-note = No other container shares these ids; root inside is an ordinary user on the host.
+summary-command = Shell on the node
+delete-note = Deletes the container with everything in it.
+
+# Confirmations
+confirm-start = Start { $name }?
+confirm-start-note = The container boots with its present settings.
+confirm-shutdown = Shut down { $name }?
+confirm-shutdown-note = Services inside are asked to end; after 60 seconds what still runs is ended. People who use it are cut off.
+confirm-stop = Stop { $name } at once?
+confirm-stop-note = Everything inside ends in this moment, like pulling the plug: what is not saved is lost.
+confirm-reboot = Restart { $name }?
+confirm-reboot-note = Services inside end and start again. People who use it are cut off for some seconds.
+confirm-suspend = Pause { $name }?
+confirm-suspend-note = Nothing inside runs until it is resumed; connections may time out. Memory stays in use.
+confirm-resume = Resume { $name }?
+confirm-resume-note = Everything inside goes on where it was.
+delete-heading = Delete { $name }?
+delete-consequence = All files of the container, its address and its settings are deleted. This cannot be undone.
+delete-kept = Its template stays installed, and the audit log keeps what was done.
+delete-running = It is running and will be stopped at once.
+delete-type = Type { $name } to confirm
+delete-mistyped = This is not the name: type { $name }.
+
+# Create
+new-choose = Choose what it is made from.
+new-from = New container from { $name }
+new-name-help = Its name in the network: letters, digits and dashes, such as web or web.example.org.
+memory-help = Such as 512M or 2G. { $name } could be handed out now.
+cores-help = Empty: all { $name } of this node.
+new-access = Access
+new-access-help = None of these is needed: the console on this site works without a password.
+new-password = Password for root
+new-password-help = Empty: root has no password.
+ssh-keys = SSH keys for root
+ssh-keys-help = Public keys, one a line.
+new-vmid-help = Number from 100 up. Empty: the lowest free one.
+swap-help = On top of memory. 0 turns it off.
+cpulimit-help = CPU time in cores, such as 0.5. Empty: as much as its cores give.
+cpuunits-help = Share when CPU is scarce: 1 to 10000, 100 is normal.
+pids-help = Most processes and threads at a time.
+new-start = Start it when it is made
+
+# Resources
+resources-memory-help = Such as 512M or 2G, at least 16M.
+resources-cores-help = Empty: all of the node's.
+resources-live = Changes act at once, also while it runs.
+resources-stale = Somebody else changed these settings meanwhile. Check your values; applying them now would replace the others.
+resources-now = Now:
+resources-below = The new memory limit is below what is in use: programs inside may be ended.
+resources-below-yes = Lower it all the same
+
+# Console
+console-shell = Root shell
+console-login = Login console
+console-connecting = Connecting…
+console-connected = Connected
+console-watching = Somebody else is typing; press a key to take over.
+console-exited = The shell has ended.
+console-ended = The container has stopped.
+console-lost = The connection is lost.
+console-again = Connect again
+console-no-script = The console needs JavaScript. On the node itself use
+console-stopped = The container does not run. Start it and watch it boot here.
+console-denied = This needs the right VM.Console on this container: ask an administrator.
+
+# Tasks
+task = Task
+task-running = Running
+task-done = Done
+task-failed = Failed
+task-cancelled = Cancelled
+task-create = Create
+task-start = Start
+task-shutdown = Shut down
+task-stop = Stop
+task-reboot = Restart
+task-suspend = Pause
+task-resume = Resume
+task-destroy = Delete
+task-template-build = Build template
+task-template-import = Import template
+task-template-remove = Delete template
+task-step = Step
+task-log = Log
+task-progress = Progress
+task-show = Show the task
+task-open = Go on
+task-cancel = Cancel the task
+tasks-empty = Nothing has been done yet.
+started = Started
+duration = Took
+step-layer = Making the layer
+step-network = Network
+step-settings = Settings
+step-start = Starting
+step-undo = Undoing
+step-unpack = Unpacking
+step-install = Installing
+step-shutdown = Shutting down
+step-stop = Stopping
+step-remove = Removing
+
+# Templates
+templates-intro = A template holds the operating system, and an application if you like. Containers share it; none of them copies it.
+templates-installed = Installed
+templates-empty = No template is installed. Build one from a recipe, or import an archive.
+templates-recipes = Recipes
+templates-recipes-note = Built on this node from Debian's packages. This takes a minute or two.
+templates-recipes-empty = All recipes are installed.
+templates-import = Import
+templates-import-help = Kiste's own archive, or any root file system as .tar.zst, .tar.xz or .tar.gz.
+templates-import-name-help = Needed for an archive that brings no name.
+template-build = Build
+template-delete = Delete template
+template-delete-heading = Delete the template { $name }?
+template-delete-consequence = No new container can be made from it until it is built or imported again.
+template-delete-containers = These containers were made from it and keep running:
+version = Version
+origin = Origin
+origin-built = Built here
+origin-imported = Imported
+packages = Packages
+size = Size
+installed = Installed
+
+# Messages after an action
+flash-start = It starts.
+flash-shutdown = It is shutting down.
+flash-stop = It is stopped.
+flash-reboot = It restarts.
+flash-suspend = It is paused.
+flash-resume = It goes on.
+flash-saved = Saved, and already in force.
+flash-cancel = The task was asked to end.
+
+# Errors
+error-denied = Not allowed
+error-not-found = Not found
+error-conflict = Not possible now
+error-invalid = Not accepted
+error-throttled = Too many tries
+error-unavailable = Not available
+error-internal = Something went wrong
+error-no-page = There is no such page. It may have been deleted or renamed.
+error-task = Show the task in the way
+error-back = Back

@@ -1,0 +1,102 @@
+//! The application: every route, in one table. What a route needs stands in its handler's arguments.
+
+use std::net::TcpListener;
+
+use actix_web::{
+    App, HttpResponse, HttpServer,
+    middleware::{NormalizePath, from_fn},
+    web::{self, Data, FormConfig, get, post},
+};
+use protocol::engine::{calls::GetWelcome, client::Caller};
+
+use crate::{
+    assets, console,
+    engine::EngineClient,
+    error::PageError,
+    form::FORM_MAX,
+    guard,
+    live::{self, Streams},
+    pages::{account, container_templates, containers, see_other, tasks},
+    visitor::Visitor,
+};
+
+/// Threads that answer browsers; the work is in the engine.
+const WORKERS: usize = 2;
+
+/// Serves until the process ends.
+pub(crate) fn run(
+    listener: TcpListener,
+    tls: rustls::ServerConfig,
+    engine: EngineClient,
+) -> std::io::Result<()> {
+    let (engine, streams) = (Data::new(engine), Data::new(Streams::default()));
+    actix_web::rt::System::new().block_on(async move {
+        HttpServer::new(move || {
+            App::new()
+                .app_data(engine.clone())
+                .app_data(streams.clone())
+                .app_data(FormConfig::default().limit(FORM_MAX))
+                .wrap(from_fn(guard::guard))
+                .wrap(NormalizePath::trim())
+                .configure(routes)
+                .default_service(web::to(no_page))
+        })
+        .workers(WORKERS)
+        .disable_signals()
+        .listen_rustls_0_23(listener, tls)?
+        .run()
+        .await
+    })
+}
+
+fn routes(app: &mut web::ServiceConfig) {
+    app.route("/", get().to(home))
+        .route("/healthz", get().to(health))
+        .route("/static/{digest}/{name}", get().to(assets::serve))
+        .route("/setup", get().to(account::show_setup))
+        .route("/setup", post().to(account::setup))
+        .route("/login", get().to(account::show_login))
+        .route("/login", post().to(account::login))
+        .route("/logout", post().to(account::logout))
+        .route("/language", post().to(account::set_language))
+        .route("/preferences", post().to(account::set_preferences))
+        .route("/events", get().to(live::events))
+        .route("/containers", get().to(containers::list::list))
+        .route("/containers", post().to(containers::new::create))
+        .route("/containers/new", get().to(containers::new::show))
+        .route("/containers/{name}", get().to(containers::show::show))
+        .route("/containers/{name}/console", get().to(containers::console::show))
+        .route("/containers/{name}/console/ticket", post().to(console::ticket))
+        .route("/containers/{name}/console/socket", get().to(console::socket))
+        .route("/containers/{name}/resources", get().to(containers::resources::show))
+        .route("/containers/{name}/resources", post().to(containers::resources::set))
+        .route("/containers/{name}/tasks", get().to(containers::tasks::list))
+        .route("/containers/{name}/delete", get().to(containers::delete::show))
+        .route("/containers/{name}/delete", post().to(containers::delete::delete))
+        .route("/containers/{name}/{action}", get().to(containers::confirm::show))
+        .route("/containers/{name}/{action}", post().to(containers::power::act))
+        .route("/templates", get().to(container_templates::list))
+        .route("/templates/import", post().to(container_templates::import))
+        .route("/templates/{name}/build", post().to(container_templates::build))
+        .route("/templates/{name}/delete", get().to(container_templates::show_delete))
+        .route("/templates/{name}/delete", post().to(container_templates::delete))
+        .route("/tasks", get().to(tasks::list))
+        .route("/tasks/{id}", get().to(tasks::show))
+        .route("/tasks/{id}/cancel", post().to(tasks::cancel));
+}
+
+async fn home() -> HttpResponse {
+    see_other("/containers")
+}
+
+/// For load balancers and scripts: whether the engine answers.
+async fn health(engine: Data<EngineClient>) -> HttpResponse {
+    match engine.call(&Caller::default(), GetWelcome {}).await {
+        Ok(_) => HttpResponse::Ok().content_type("text/plain").body("ok\n"),
+        Err(_) => HttpResponse::ServiceUnavailable().content_type("text/plain").body("no engine\n"),
+    }
+}
+
+async fn no_page(visitor: Visitor) -> Result<HttpResponse, PageError> {
+    Err(PageError::no_page(visitor))
+}

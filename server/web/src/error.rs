@@ -1,0 +1,129 @@
+//! From a refusal of the engine to a status and a page: the one place, without a wildcard.
+
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{StatusCode, header},
+};
+use askama::Template;
+use protocol::engine::{ApiError, ErrorKind};
+
+use crate::{
+    pages::{Frame, see_other},
+    visitor::{SESSION_COOKIE, SignedIn, Visitor, expired},
+};
+
+/// A page could not be shown, or an action not be done.
+#[derive(Debug)]
+pub(crate) struct PageError {
+    frame: Frame,
+    error: ApiError,
+}
+
+#[derive(Template)]
+#[template(path = "errors/show.html")]
+struct ErrorShowPage<'a> {
+    f: &'a Frame,
+    status: u16,
+    heading: String,
+    message: &'a str,
+    task: Option<String>,
+    back: &'static str,
+}
+
+impl PageError {
+    /// Before anybody is known to be signed in.
+    pub(crate) fn of(visitor: Visitor, error: ApiError) -> Self {
+        Self { frame: Frame::stranger(&visitor), error }
+    }
+
+    /// For somebody who is signed in: the page keeps its navigation.
+    pub(crate) fn at(who: &SignedIn, section: &'static str, error: ApiError) -> Self {
+        Self { frame: Frame::of(who, section), error }
+    }
+
+    /// The application was put together wrongly.
+    pub(crate) fn lost(visitor: Visitor) -> Self {
+        Self::of(visitor, ApiError::new(ErrorKind::Internal, "the engine's address is not known"))
+    }
+
+    /// There is no such page.
+    pub(crate) fn no_page(visitor: Visitor) -> Self {
+        Self::of(visitor, ApiError::new(ErrorKind::NotFound, ""))
+    }
+}
+
+impl std::fmt::Display for PageError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+/// The status of a kind.
+pub(crate) fn status(kind: ErrorKind) -> StatusCode {
+    match kind {
+        ErrorKind::NotFound => StatusCode::NOT_FOUND,
+        ErrorKind::AlreadyExists | ErrorKind::WrongStatus | ErrorKind::Stale | ErrorKind::Busy => {
+            StatusCode::CONFLICT
+        }
+        ErrorKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorKind::Unauthenticated => StatusCode::UNAUTHORIZED,
+        ErrorKind::Denied => StatusCode::FORBIDDEN,
+        ErrorKind::Throttled => StatusCode::TOO_MANY_REQUESTS,
+        ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn heading_key(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        403 => "error-denied",
+        404 => "error-not-found",
+        409 => "error-conflict",
+        422 => "error-invalid",
+        429 => "error-throttled",
+        503 => "error-unavailable",
+        _ => "error-internal",
+    }
+}
+
+impl ResponseError for PageError {
+    fn status_code(&self) -> StatusCode {
+        status(self.error.kind)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        if self.error.kind == ErrorKind::Unauthenticated {
+            let next = form_urlencode(&self.frame.path);
+            let mut response = see_other(&format!("/login?next={next}"));
+            let _ = response.add_cookie(&expired(SESSION_COOKIE));
+            return response;
+        }
+        let status = self.status_code();
+        let f = &self.frame;
+        let page = ErrorShowPage {
+            f,
+            status: status.as_u16(),
+            heading: f.t(heading_key(status)),
+            message: &self.error.message,
+            task: self.error.task.as_ref().map(ToString::to_string),
+            back: if f.is_signed_in() { "/containers" } else { "/login" },
+        };
+        let mut builder = HttpResponse::build(status);
+        if let Some(seconds) = self.error.retry_after_s {
+            builder.insert_header((header::RETRY_AFTER, seconds.to_string()));
+        }
+        builder.content_type("text/html; charset=utf-8").body(page.render().unwrap_or_default())
+    }
+}
+
+/// A text as a query's value.
+pub(crate) fn form_urlencode(text: &str) -> String {
+    text.bytes()
+        .map(|b| match b {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                char::from(b).to_string()
+            }
+            _ => format!("%{b:02X}"),
+        })
+        .collect()
+}

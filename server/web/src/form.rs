@@ -1,0 +1,118 @@
+//! Forms that come back: what was typed, and what is wrong with it, field by field.
+
+use std::collections::BTreeMap;
+
+use protocol::engine::{ApiError, ErrorKind};
+
+/// A form as it was sent; what is missing is empty.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Form {
+    values: BTreeMap<String, String>,
+    errors: Vec<(String, String)>,
+}
+
+/// Longest form that is taken.
+pub(crate) const FORM_MAX: usize = 64 * 1024;
+
+impl Form {
+    /// From the fields of a request.
+    pub(crate) fn sent(values: BTreeMap<String, String>) -> Self {
+        Self { values, errors: Vec::new() }
+    }
+
+    /// Filled in for a first look.
+    pub(crate) fn filled(values: &[(&str, String)]) -> Self {
+        Self::sent(values.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect())
+    }
+
+    /// What a field holds, blanks around it cut off.
+    pub(crate) fn get(&self, name: &str) -> &str {
+        self.values.get(name).map_or("", |v| v.trim())
+    }
+
+    /// A field as it was typed, for passwords.
+    pub(crate) fn raw(&self, name: &str) -> &str {
+        self.values.get(name).map_or("", String::as_str)
+    }
+
+    /// Whether a box was ticked.
+    pub(crate) fn is_on(&self, name: &str) -> bool {
+        !self.get(name).is_empty()
+    }
+
+    /// Parses a field; what is wrong is noted at it.
+    pub(crate) fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(&mut self, name: &str) -> Option<T> {
+        match self.get(name).parse() {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.reject(name, error.to_string());
+                None
+            }
+        }
+    }
+
+    /// Parses a field that may be empty.
+    pub(crate) fn parse_optional<T: std::str::FromStr<Err: std::fmt::Display>>(
+        &mut self,
+        name: &str,
+    ) -> Option<T> {
+        if self.get(name).is_empty() { None } else { self.parse(name) }
+    }
+
+    /// Notes what is wrong with a field; an empty name means the form as a whole.
+    pub(crate) fn reject(&mut self, name: &str, why: String) {
+        self.errors.push((name.to_owned(), why));
+    }
+
+    /// Takes a refusal of the engine that the person can mend here; others come back.
+    pub(crate) fn take_refusal(&mut self, error: ApiError) -> Result<(), ApiError> {
+        match error.kind {
+            ErrorKind::Invalid | ErrorKind::AlreadyExists | ErrorKind::Throttled => {
+                self.reject(error.field.as_deref().unwrap_or(""), error.message);
+                Ok(())
+            }
+            ErrorKind::NotFound
+            | ErrorKind::WrongStatus
+            | ErrorKind::Stale
+            | ErrorKind::Busy
+            | ErrorKind::Unauthenticated
+            | ErrorKind::Denied
+            | ErrorKind::Unavailable
+            | ErrorKind::Internal => Err(error),
+        }
+    }
+
+    /// What is wrong with a field; empty: nothing.
+    pub(crate) fn error(&self, name: &str) -> &str {
+        self.errors.iter().find(|(n, _)| n == name).map_or("", |(_, why)| why)
+    }
+
+    /// All that is wrong, field and reason.
+    pub(crate) fn errors(&self) -> &[(String, String)] {
+        &self.errors
+    }
+
+    /// Whether all is well.
+    pub(crate) fn is_ok(&self) -> bool {
+        self.errors.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_stays_beside_what_was_typed() {
+        let mut form = Form::filled(&[("cores", "many".into()), ("name", " web ".into())]);
+        assert_eq!(form.parse::<u32>("cores"), None);
+        assert_eq!(form.parse_optional::<u32>("swap"), None);
+        assert_eq!(form.get("cores"), "many");
+        assert!(!form.error("cores").is_empty() && form.error("swap").is_empty());
+        assert_eq!(form.get("name"), "web");
+        let stale = ApiError::new(ErrorKind::Stale, "x");
+        assert!(form.take_refusal(stale).is_err());
+        form.take_refusal(ApiError::invalid("name", "taken")).unwrap();
+        assert_eq!(form.errors().len(), 2);
+    }
+}

@@ -1,0 +1,254 @@
+//! `/templates`: what is installed, what can be built, import of an archive.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{Seek, Write},
+};
+
+use actix_multipart::{Field, Multipart};
+use actix_web::{HttpResponse, web};
+use askama::Template;
+use futures_util::StreamExt;
+use model::{
+    TaskId, TemplateName,
+    template::{ContainerTemplate, TemplateOrigin},
+};
+use protocol::engine::{
+    ApiError, ErrorKind,
+    calls::{
+        BuildTemplate, ImportTemplate, ListContainers, ListRecipes, ListTemplates, NewSpool, RemoveTemplate,
+    },
+};
+
+use super::{Frame, page, page_with, see_other};
+use crate::{
+    engine::EngineClient,
+    error::{PageError, form_urlencode},
+    form::Form,
+    format,
+    visitor::SignedIn,
+};
+
+/// Largest archive that is taken from a browser.
+const ARCHIVE_MAX: u64 = 16 << 30;
+/// Longest text field beside it.
+const FIELD_MAX: usize = 4096;
+
+/// A recipe that is not installed.
+#[derive(Debug, Clone)]
+pub(crate) struct RecipeView {
+    /// Its name.
+    pub(crate) name: String,
+    /// One sentence.
+    pub(crate) description: String,
+}
+
+struct TemplateRow {
+    name: String,
+    description: String,
+    version: String,
+    origin: String,
+    packages: usize,
+    size: String,
+    installed: i64,
+}
+
+#[derive(Template)]
+#[template(path = "container_templates/list.html")]
+struct ContainerTemplateListPage {
+    f: Frame,
+    form: Form,
+    templates: Vec<TemplateRow>,
+    recipes: Vec<RecipeView>,
+}
+
+#[derive(Template)]
+#[template(path = "container_templates/delete.html")]
+struct ContainerTemplateDeletePage {
+    f: Frame,
+    name: String,
+    containers: String,
+}
+
+/// Recipes that are not installed; none when the engine cannot say.
+pub(crate) async fn recipes(
+    who: &SignedIn,
+    engine: &EngineClient,
+    installed: &[ContainerTemplate],
+) -> Vec<RecipeView> {
+    let all = engine.call(&who.visitor.caller, ListRecipes {}).await.unwrap_or_default();
+    let is_new = |name: &TemplateName| installed.iter().all(|t| t.name != *name);
+    let new = all.into_iter().filter(|r| is_new(&r.name));
+    new.map(|r| RecipeView { name: r.name.to_string(), description: r.description }).collect()
+}
+
+async fn view(
+    who: &SignedIn,
+    engine: &EngineClient,
+    form: Form,
+) -> Result<ContainerTemplateListPage, PageError> {
+    let f = Frame::of(who, "templates");
+    let installed = engine.call(&who.visitor.caller, ListTemplates {}).await;
+    let installed = installed.map_err(|e| PageError::at(who, "templates", e))?;
+    let recipes = recipes(who, engine, &installed).await;
+    let row = |t: &ContainerTemplate| TemplateRow {
+        name: t.name.to_string(),
+        description: t.description.clone(),
+        version: t.version.clone(),
+        origin: f.t(match t.origin {
+            TemplateOrigin::Built => "origin-built",
+            TemplateOrigin::Imported => "origin-imported",
+        }),
+        packages: t.packages.len(),
+        size: format::bytes(f.language(), t.size),
+        installed: t.installed,
+    };
+    let templates = installed.iter().map(row).collect();
+    Ok(ContainerTemplateListPage { templates, recipes, form, f })
+}
+
+/// `GET /templates`
+pub(crate) async fn list(who: SignedIn, engine: web::Data<EngineClient>) -> Result<HttpResponse, PageError> {
+    let view = view(&who, &engine, Form::default()).await?;
+    Ok(page(&view.f, &view))
+}
+
+fn task_page(task: &TaskId) -> HttpResponse {
+    see_other(&format!("/tasks/{}", form_urlencode(task.as_str())))
+}
+
+fn parse(name: &str) -> Result<TemplateName, ApiError> {
+    name.parse().map_err(|_| ApiError::new(ErrorKind::NotFound, format!("there is no template {name:?}")))
+}
+
+/// `POST /templates/{name}/build`
+pub(crate) async fn build(
+    who: SignedIn,
+    engine: web::Data<EngineClient>,
+    name: web::Path<String>,
+    fields: web::Form<BTreeMap<String, String>>,
+) -> Result<HttpResponse, PageError> {
+    let form = Form::sent(fields.into_inner());
+    let at = |e| PageError::at(&who, "templates", e);
+    let recipe = parse(&name).map_err(at)?;
+    let task = engine.call(&who.changing(form.get("csrf")), BuildTemplate { recipe }).await.map_err(at)?;
+    Ok(task_page(&task))
+}
+
+/// `GET /templates/{name}/delete`
+pub(crate) async fn show_delete(
+    who: SignedIn,
+    engine: web::Data<EngineClient>,
+    name: web::Path<String>,
+) -> Result<HttpResponse, PageError> {
+    let at = |e| PageError::at(&who, "templates", e);
+    let name = parse(&name).map_err(at)?;
+    let installed = engine.call(&who.visitor.caller, ListTemplates {}).await.map_err(at)?;
+    if installed.iter().all(|t| t.name != name) {
+        return Err(at(ApiError::new(ErrorKind::NotFound, format!("there is no installed template {name}"))));
+    }
+    let all = engine.call(&who.visitor.caller, ListContainers {}).await.map_err(at)?;
+    let made = all.iter().filter(|c| c.template == name).map(|c| c.name.to_string());
+    let view = ContainerTemplateDeletePage {
+        f: Frame::of(&who, "templates"),
+        containers: made.collect::<Vec<_>>().join(" "),
+        name: name.to_string(),
+    };
+    Ok(page(&view.f, &view))
+}
+
+/// `POST /templates/{name}/delete`
+pub(crate) async fn delete(
+    who: SignedIn,
+    engine: web::Data<EngineClient>,
+    name: web::Path<String>,
+    fields: web::Form<BTreeMap<String, String>>,
+) -> Result<HttpResponse, PageError> {
+    let form = Form::sent(fields.into_inner());
+    let at = |e| PageError::at(&who, "templates", e);
+    let template = parse(&name).map_err(at)?;
+    let task = engine.call(&who.changing(form.get("csrf")), RemoveTemplate { template }).await.map_err(at)?;
+    Ok(task_page(&task))
+}
+
+/// `POST /templates/import`: the archive goes straight into a nameless file that the engine made.
+pub(crate) async fn import(
+    who: SignedIn,
+    engine: web::Data<EngineClient>,
+    payload: Multipart,
+) -> Result<HttpResponse, PageError> {
+    let mut form = Form::default();
+    match take_archive(&who, &engine, payload, &mut form).await {
+        Ok(task) => Ok(task_page(&task)),
+        Err(error) => {
+            form.take_refusal(error).map_err(|e| PageError::at(&who, "templates", e))?;
+            let view = view(&who, &engine, form).await?;
+            Ok(page_with(&view.f, &view, HttpResponse::UnprocessableEntity()))
+        }
+    }
+}
+
+fn cut_off() -> ApiError {
+    ApiError::invalid("file", "the upload was cut off: try again")
+}
+
+/// Fields come in the page's order: the anti-forgery token and the name before the file.
+async fn take_archive(
+    who: &SignedIn,
+    engine: &EngineClient,
+    mut payload: Multipart,
+    form: &mut Form,
+) -> Result<TaskId, ApiError> {
+    let mut values = BTreeMap::new();
+    while let Some(field) = payload.next().await {
+        let field = field.map_err(|_| cut_off())?;
+        let name = field.name().unwrap_or_default().to_owned();
+        if name != "file" {
+            values.insert(name, read_text(field).await?);
+            continue;
+        }
+        *form = Form::sent(values);
+        let caller = who.changing(form.get("csrf"));
+        let template = form.parse_optional::<TemplateName>("name");
+        if !form.is_ok() {
+            return Err(ApiError::invalid("name", form.error("name")));
+        }
+        let (_, spool) = engine.call_riding(&caller, NewSpool {}, None).await?;
+        let file = spool.fds.into_iter().next().ok_or_else(cut_off)?;
+        let file = store(field, File::from(file)).await?;
+        let call = ImportTemplate { name: template };
+        return engine.call_riding(&caller, call, Some(file.into())).await.map(|(task, _)| task);
+    }
+    Err(ApiError::invalid("file", "choose a file"))
+}
+
+async fn read_text(mut field: Field) -> Result<String, ApiError> {
+    let mut text = Vec::new();
+    while let Some(chunk) = field.next().await {
+        text.extend(chunk.map_err(|_| cut_off())?);
+        if text.len() > FIELD_MAX {
+            return Err(ApiError::invalid("name", "this is too long"));
+        }
+    }
+    String::from_utf8(text).map_err(|_| ApiError::invalid("name", "this is no text"))
+}
+
+async fn store(mut field: Field, mut file: File) -> Result<File, ApiError> {
+    let full = |e: std::io::Error| ApiError::invalid("file", format!("the archive cannot be stored: {e}"));
+    let mut size = 0u64;
+    while let Some(chunk) = field.next().await {
+        let chunk = chunk.map_err(|_| cut_off())?;
+        size += chunk.len() as u64;
+        if size > ARCHIVE_MAX {
+            return Err(ApiError::invalid("file", "the archive is larger than 16 GiB"));
+        }
+        let written = web::block(move || file.write_all(&chunk).map(|()| file)).await;
+        file = written.map_err(|_| cut_off())?.map_err(full)?;
+    }
+    if size == 0 {
+        return Err(ApiError::invalid("file", "choose a file"));
+    }
+    file.rewind().map_err(full)?;
+    Ok(file)
+}

@@ -1,0 +1,183 @@
+//! `/containers/new`: first the templates as cards, then one form on one page.
+
+use std::collections::BTreeMap;
+
+use actix_web::{HttpResponse, web};
+use askama::Template;
+use model::{Bytes, Hostname, PowerState, TemplateName, Vmid, limits::CpuLimit};
+use protocol::engine::{
+    ApiError, Secret,
+    calls::{CreateContainer, GetNode, LimitChanges, ListTemplates},
+    view::NodeView,
+};
+
+use crate::{
+    engine::EngineClient,
+    error::{PageError, form_urlencode},
+    form::Form,
+    format,
+    pages::{
+        Frame,
+        container_templates::{RecipeView, recipes},
+        page, page_with, see_other,
+    },
+    visitor::SignedIn,
+};
+
+struct TemplateCard {
+    name: String,
+    description: String,
+    version: String,
+    size: String,
+}
+
+#[derive(Template)]
+#[template(path = "containers/new.html")]
+struct ContainerNewPage {
+    f: Frame,
+    templates: Vec<TemplateCard>,
+    recipes: Vec<RecipeView>,
+}
+
+#[derive(Template)]
+#[template(path = "containers/new_form.html")]
+struct ContainerNewFormPage {
+    f: Frame,
+    form: Form,
+    host_memory: String,
+    host_cores: String,
+    has_advanced_error: bool,
+}
+
+/// The chosen template.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub(crate) struct Query {
+    template: String,
+}
+
+/// `GET /containers/new`
+pub(crate) async fn show(
+    who: SignedIn,
+    engine: web::Data<EngineClient>,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, PageError> {
+    let f = Frame::of(&who, "containers");
+    if !query.template.is_empty() {
+        let node = node(&who, &engine).await?;
+        let defaults = [
+            ("template", query.template.clone()),
+            ("memory", "512 MiB".to_owned()),
+            ("start", "1".to_owned()),
+            ("swap", "512 MiB".to_owned()),
+            ("cpuunits", "100".to_owned()),
+            ("pids", "4096".to_owned()),
+        ];
+        let view = form_page(f, Form::filled(&defaults), &node);
+        return Ok(page(&view.f, &view));
+    }
+    let installed = engine.call(&who.visitor.caller, ListTemplates {}).await;
+    let installed = installed.map_err(|e| PageError::at(&who, "containers", e))?;
+    let language = f.language();
+    let recipes = recipes(&who, &engine, &installed).await;
+    let card = |t: &model::template::ContainerTemplate| TemplateCard {
+        name: t.name.to_string(),
+        description: t.description.clone(),
+        version: t.version.clone(),
+        size: format::bytes(language, t.size),
+    };
+    let view = ContainerNewPage { templates: installed.iter().map(card).collect(), recipes, f };
+    Ok(page(&view.f, &view))
+}
+
+async fn node(who: &SignedIn, engine: &EngineClient) -> Result<NodeView, PageError> {
+    engine.call(&who.visitor.caller, GetNode {}).await.map_err(|e| PageError::at(who, "containers", e))
+}
+
+fn form_page(f: Frame, form: Form, node: &NodeView) -> ContainerNewFormPage {
+    let memory = format::bytes(f.language(), node.memory_available);
+    let advanced = ["vmid", "swap", "cpulimit", "cpuunits", "pids"];
+    ContainerNewFormPage {
+        host_memory: f.t_with("memory-help", &memory),
+        host_cores: f.t_with("cores-help", &node.capacity.cores.to_string()),
+        has_advanced_error: advanced.iter().any(|name| !form.error(name).is_empty()),
+        f,
+        form,
+    }
+}
+
+/// `POST /containers`
+pub(crate) async fn create(
+    who: SignedIn,
+    engine: web::Data<EngineClient>,
+    fields: web::Form<BTreeMap<String, String>>,
+) -> Result<HttpResponse, PageError> {
+    let mut form = Form::sent(fields.into_inner());
+    if let Some(call) = read(&mut form) {
+        match engine.call(&who.changing(form.get("csrf")), call).await {
+            Ok(made) => return Ok(see_other(&format!("/tasks/{}", form_urlencode(made.task.as_str())))),
+            Err(error) => mend(&mut form, error).map_err(|e| PageError::at(&who, "containers", e))?,
+        }
+    }
+    let node = node(&who, &engine).await?;
+    let view = form_page(Frame::of(&who, "containers"), form, &node);
+    Ok(page_with(&view.f, &view, HttpResponse::UnprocessableEntity()))
+}
+
+/// A name that is taken belongs to the field of the name.
+fn mend(form: &mut Form, error: ApiError) -> Result<(), ApiError> {
+    let is_vmid = error.message.starts_with("container number") || error.message.starts_with("VMID");
+    let taken = error.kind == protocol::engine::ErrorKind::AlreadyExists;
+    let field =
+        error.field.clone().or_else(|| taken.then(|| if is_vmid { "vmid" } else { "name" }.to_owned()));
+    form.take_refusal(ApiError { field, ..error })
+}
+
+/// The call that the form asks for; `None` when a field is crooked.
+fn read(form: &mut Form) -> Option<CreateContainer> {
+    let hostname = form.parse::<Hostname>("name");
+    let template = form.parse::<TemplateName>("template");
+    let vmid = form.parse_optional::<Vmid>("vmid");
+    let limits = read_limits(form);
+    let password = form.raw("password");
+    let password = (!password.is_empty()).then(|| Secret::new(password));
+    if !form.is_ok() {
+        return None;
+    }
+    Some(CreateContainer {
+        vmid,
+        hostname: hostname?,
+        template: template?,
+        limits,
+        is_onboot: form.is_on("onboot"),
+        power: if form.is_on("start") { PowerState::On } else { PowerState::Off },
+        password,
+        ssh_keys: form.raw("ssh_keys").to_owned(),
+        mac: None,
+    })
+}
+
+/// Limits as both forms send them; what is empty and may be is no limit.
+pub(super) fn read_limits(form: &mut Form) -> LimitChanges {
+    LimitChanges {
+        memory_max: read_bytes(form, "memory"),
+        swap_max: read_bytes(form, "swap"),
+        cores: Some(form.parse_optional("cores")),
+        cpulimit: Some(form.parse_optional::<CpuLimit>("cpulimit")),
+        cpuunits: form.parse_optional("cpuunits"),
+        pids_max: form.parse_optional("pids"),
+    }
+}
+
+fn read_bytes(form: &mut Form, name: &str) -> Option<Bytes> {
+    if form.get(name).is_empty() {
+        return None;
+    }
+    match Bytes::parse_with_default_unit(form.get(name), Bytes::mib(1)) {
+        Ok(bytes) => Some(bytes),
+        Err(error) => {
+            form.reject(name, error.to_string());
+            None
+        }
+    }
+}
