@@ -1,6 +1,9 @@
 //! The host's programs in the root folder of a confined build: read-only, with a small /dev, a /proc
 //! of its own and a /tmp in memory. Nothing of the host can be written, and of /etc only what programs
 //! need to run and to find names is there.
+//!
+//! They are made read-only before the build's user namespace exists: flags that a mount namespace
+//! inherits from a more privileged one cannot be taken back in it (mount_namespaces(7)).
 
 use std::{
     ffi::{CStr, CString},
@@ -9,12 +12,12 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, CWD, FileType},
+    fs::{AtFlags, CWD, FileType, Mode, OFlags},
     io::Errno,
     mount::MountAttrFlags,
 };
 
-use crate::{idmap, mount};
+use crate::{idmap, mount, namespaces};
 
 /// Folders of programs. Where the host has a link (merged /usr), the link is copied.
 const PROGRAMS: [&CStr; 7] = [c"usr", c"bin", c"sbin", c"lib", c"lib32", c"lib64", c"libx32"];
@@ -36,6 +39,31 @@ const SETTINGS: [&CStr; 11] = [
 
 /// Devices that hold nothing.
 const DEVICES: [&CStr; 6] = [c"null", c"zero", c"full", c"random", c"urandom", c"tty"];
+
+/// Makes what will be shown read-only, in a mount namespace of this process's own.
+pub(crate) fn protect() -> io::Result<()> {
+    namespaces::unshare_mounts()?;
+    mount::make_root_slave()?;
+    for (folder, names) in [(c"/", PROGRAMS.as_slice()), (c"/etc/", SETTINGS.as_slice())] {
+        for name in names {
+            let path = join(folder, name)?;
+            let is_link = rustix::fs::readlinkat(CWD, path.as_c_str(), Vec::new()).is_ok();
+            if is_link && folder == c"/" {
+                // Leads to another one of them.
+                continue;
+            }
+            let flags = OFlags::PATH | OFlags::CLOEXEC;
+            let target = match rustix::fs::open(path.as_c_str(), flags, Mode::empty()) {
+                Err(Errno::NOENT) => continue,
+                other => other?,
+            };
+            let tree = mount::copy_tree(CWD, path.as_c_str())?;
+            idmap::make_tree_harmless(tree.as_fd())?;
+            mount::attach(tree.as_fd(), target.as_fd())?;
+        }
+    }
+    Ok(())
+}
 
 /// Shows all of it below `root`, a fresh file system; before pivoting there, while the host is in sight.
 pub(crate) fn show(root: BorrowedFd<'_>, scratch_max: u64) -> io::Result<()> {
@@ -94,16 +122,15 @@ fn show_programs(root: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
     }
 }
 
-/// A file or folder of the host, read-only; a link is followed, on the host.
+/// A file or folder of the host; a link is followed, on the host.
 fn show_one(folder: &CStr, root: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
     let path = join(folder, name)?;
     let stat = rustix::fs::statat(CWD, path.as_c_str(), AtFlags::empty())?;
     let tree = mount::copy_tree(CWD, path.as_c_str())?;
-    idmap::make_tree_harmless(tree.as_fd())?;
     let target = match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => {
-            rustix::fs::mkdirat(root, name, rustix::fs::Mode::from_raw_mode(0o755))?;
-            mount::open_beneath(root, name, rustix::fs::OFlags::PATH)?
+            rustix::fs::mkdirat(root, name, Mode::from_raw_mode(0o755))?;
+            mount::open_beneath(root, name, OFlags::PATH)?
         }
         _ => mount::ensure_file(root, name)?,
     };

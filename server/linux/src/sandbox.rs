@@ -78,7 +78,10 @@ pub fn run(
     let (ours, theirs) = rights::packet_pair()?;
     let network = match sandbox.reach {
         Reach::Folder => libc::CLONE_NEWNET.unsigned_abs().into(),
-        Reach::ToolsAndNetwork(_) => 0,
+        Reach::ToolsAndNetwork(_) => {
+            host_tools::protect()?;
+            0
+        }
     };
     let namespaces = CONTAINER_NAMESPACES | network;
     match process::clone_process(proof, CloneArgs { namespaces, ..CloneArgs::default() })? {

@@ -17,6 +17,7 @@ use model::{
     idmap::IdMap,
     template::{Manifest, ManifestLayer},
 };
+use rustix::fs::Mode;
 
 use super::{mmdebstrap, tell};
 use crate::{
@@ -79,6 +80,7 @@ fn memory_available() -> u64 {
 /// Runs inside.
 fn build(plan: &BuildPlan, scratch: Scratch) -> Result<(), String> {
     let failed = |what: &'static str| move |e: io::Error| format!("cannot {what}: {e}");
+    rustix::process::umask(Mode::from_raw_mode(0o022));
     let work = Path::new(WORK);
     let scratch = match scratch {
         Scratch::Memory => Path::new("/tmp").to_owned(),

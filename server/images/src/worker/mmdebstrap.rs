@@ -127,7 +127,8 @@ struct Reader<'a> {
     done: u64,
     percent: u8,
     shown: usize,
-    last: VecDeque<String>,
+    /// The last lines, and whether each was shown.
+    last: VecDeque<(String, bool)>,
 }
 
 impl<'a> Reader<'a> {
@@ -160,7 +161,7 @@ impl<'a> Reader<'a> {
         if self.last.len() == LAST_LINES {
             self.last.pop_front();
         }
-        self.last.push_back(line.to_owned());
+        self.last.push_back((line.to_owned(), is_shown));
     }
 
     fn count(&mut self) {
@@ -179,17 +180,14 @@ impl<'a> Reader<'a> {
     }
 
     /// Shows the last lines and says what failed in one.
-    fn failure(mut self) -> String {
-        for line in std::mem::take(&mut self.last) {
+    fn failure(self) -> String {
+        for (line, _) in self.last.iter().filter(|(_, is_shown)| !is_shown) {
             (self.tell)(Report::Line(line.clone()));
-            self.last.push_back(line);
         }
-        let told = |start: &str| self.last.iter().find(|l| l.starts_with(start)).cloned();
-        let why = told("E: Unable to locate package")
-            .or_else(|| told("Err:"))
-            .or_else(|| told("E: "))
-            .or_else(|| self.last.back().cloned())
-            .unwrap_or_default();
+        let lines = || self.last.iter().map(|(line, _)| line.as_str());
+        let told = |start: &str| lines().find(|l| l.starts_with(start));
+        let why = ["E: Unable to locate package", "Err:", "E: "].into_iter().find_map(told);
+        let why = why.or(lines().next_back()).unwrap_or("it said nothing");
         format!("mmdebstrap failed at step {}: {why}; the task's log has its last lines", self.step)
     }
 }
