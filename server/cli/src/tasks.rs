@@ -17,6 +17,9 @@ use crate::{CliError, Session, command::TaskCommand, show};
 /// Waits for a task and shows how it goes; with `--no-wait` prints its id.
 pub(crate) fn follow(session: &Session, id: &TaskId) -> Result<(), CliError> {
     if !session.is_waiting {
+        if session.is_json {
+            return show::json(id).map(drop);
+        }
         println!("{id}");
         return Ok(());
     }

@@ -15,10 +15,7 @@ pub(crate) fn run(session: &Session, verb: TemplateCommand) -> Result<u8, CliErr
     match verb {
         TemplateCommand::Available => available(session),
         TemplateCommand::List => list(session),
-        TemplateCommand::Build { name } => {
-            let task = session.client.call(BuildTemplate { recipe: name })?;
-            tasks::follow(session, &task).map(|()| 0)
-        }
+        TemplateCommand::Build { name } => build(session, name),
         TemplateCommand::Import { file, name } => import(session, &file, name),
         TemplateCommand::Remove { name } => {
             let task = session.client.call(RemoveTemplate { template: name })?;
@@ -50,6 +47,17 @@ fn available(session: &Session) -> Result<u8, CliError> {
     });
     let header = ["NAME", "VERSION", "INSTALLED", "MEMORY FROM", "DISK FROM", "DESCRIPTION"];
     Ok(show::table(&header, rows))
+}
+
+/// With `--json` the installed template is printed at the end.
+fn build(session: &Session, name: TemplateName) -> Result<u8, CliError> {
+    let task = session.client.call(BuildTemplate { recipe: name.clone() })?;
+    tasks::follow(session, &task)?;
+    if session.is_json && session.is_waiting {
+        let installed = session.client.call(ListTemplates {})?;
+        return show::json(&installed.iter().find(|t| t.name == name));
+    }
+    Ok(0)
 }
 
 fn list(session: &Session) -> Result<u8, CliError> {

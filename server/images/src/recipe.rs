@@ -267,6 +267,21 @@ mod tests {
     }
 
     #[test]
+    fn recipes_are_found_in_the_checkout_that_the_binary_was_built_in() {
+        let dir = tempfile::tempdir().unwrap();
+        let binary = dir.path().join("target/release/kiste");
+        assert!(matches!(
+            RecipeFolder::locate(None, Path::new("/no/such/kiste")),
+            Err(RecipeError::NoFolder)
+        ));
+        let folder = dir.path().join("container-templates");
+        fs::create_dir(&folder).unwrap();
+        assert_eq!(RecipeFolder::locate(None, &binary).unwrap().0, folder);
+        let other = dir.path().join("other");
+        assert_eq!(RecipeFolder::locate(Some(&other), &binary).unwrap().0, other);
+    }
+
+    #[test]
     fn a_wrong_value_is_named_with_its_key() {
         let path = Path::new("/r/recipe.toml");
         let recipe = parse(GOOD, path).unwrap();

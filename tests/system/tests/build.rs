@@ -121,7 +121,7 @@ fn a_recipe_becomes_containers_that_share_no_identity() {
     assert!(packages.iter().any(|p| p.as_str().unwrap().starts_with("openssh-server 1:")));
     let archives = k.dir().join("data/templates");
     let archive = format!("debian-12-{}.tar.zst", template["version"].as_str().unwrap());
-    assert_eq!(names(&archives), [archive.clone()]);
+    assert_eq!(names(&archives), [archive.as_str()]);
     assert_eq!(fs::metadata(archives.join(&archive)).unwrap().permissions().mode() & 0o777, 0o600);
 
     for name in ["one", "two"] {
