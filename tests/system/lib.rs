@@ -55,7 +55,7 @@ impl Instance {
         let path = dir.path().display();
         // Networks and ids apart from a productive instance and from other tests.
         let text = format!(
-            "data_dir = \"{path}/data\"\nrun_dir = \"{path}/run\"\nbridge = \"{name}\"\nlisten = \"127.0.0.1:0\"\n\
+            "data_dir = \"{path}/data\"\nrun_dir = \"{path}/run\"\nrecipes = \"{path}/recipes\"\nbridge = \"{name}\"\nlisten = \"127.0.0.1:0\"\n\
              subnet = \"10.{}.{}.1/24\"\nid_base = {}\nid_count = 1310720\n",
             100 + number,
             id % 250,
@@ -71,6 +71,12 @@ impl Instance {
     #[must_use]
     pub fn dir(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// The process id of `serve`.
+    #[must_use]
+    pub fn serve_pid(&self) -> u32 {
+        self.serve.as_ref().unwrap().id()
     }
 
     /// A command of this instance, not yet run.

@@ -25,7 +25,7 @@ pub struct Kiste {
 }
 
 const EXAMPLES: &str = "Examples:
-  kiste template import debian-12.tar.zst --name debian-12
+  kiste template build debian-12
   kiste create debian-12 --name web --memory 1024 --start
   kiste exec web -- systemctl is-system-running
   kiste enter web
@@ -146,8 +146,15 @@ pub enum Command {
 /// Verbs on templates.
 #[derive(Debug, Subcommand)]
 pub enum TemplateCommand {
+    /// List recipes that can be built.
+    Available,
     /// List installed templates.
     List,
+    /// Build a template from its recipe and install it.
+    Build {
+        /// The recipe's name.
+        name: TemplateName,
+    },
     /// Import an archive: one of ours, or any root file system as .tar.zst, .tar.xz or .tar.gz.
     Import {
         /// The archive.

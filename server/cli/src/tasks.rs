@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 use model::{
     TaskId,
     task::{Task, TaskState},
@@ -17,6 +17,9 @@ use crate::{CliError, Session, command::TaskCommand, show};
 /// Waits for a task and shows how it goes; with `--no-wait` prints its id.
 pub(crate) fn follow(session: &Session, id: &TaskId) -> Result<(), CliError> {
     if !session.is_waiting {
+        if session.is_json {
+            return show::json(id).map(drop);
+        }
         println!("{id}");
         return Ok(());
     }
@@ -29,7 +32,7 @@ pub(crate) fn follow(session: &Session, id: &TaskId) -> Result<(), CliError> {
         let event = stream.next_event().map_err(protocol::CallError::from)?;
         match event.ok_or(protocol::CallError::Closed)? {
             Event::Task(task) if task.state != TaskState::Running => break task,
-            Event::Task(task) => bar.set_message(task.step.unwrap_or_default()),
+            Event::Task(task) => show_step(&bar, task),
             Event::TaskLog { lines, .. } => {
                 for line in lines.iter().filter(|l| !l.starts_with("TASK ")) {
                     tell(session, &bar, line);
@@ -43,6 +46,21 @@ pub(crate) fn follow(session: &Session, id: &TaskId) -> Result<(), CliError> {
         TaskState::Done => Ok(()),
         _ => Err(CliError::TaskFailed(task.error.unwrap_or_else(|| "the task was cancelled".to_owned()))),
     }
+}
+
+/// A spinner with the step; a bar while the step's progress is known.
+fn show_step(bar: &ProgressBar, task: Task) {
+    match task.progress {
+        Some(percent) => {
+            bar.set_length(100);
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} [{bar:40}] {pos} %") {
+                bar.set_style(style);
+            }
+            bar.set_position(percent.into());
+        }
+        None => bar.set_style(ProgressStyle::default_spinner()),
+    }
+    bar.set_message(task.step.unwrap_or_default());
 }
 
 fn tell(session: &Session, bar: &ProgressBar, line: &str) {

@@ -2,23 +2,62 @@
 
 use std::{fs::File, os::fd::AsFd, path::Path};
 
-use model::TemplateName;
+use model::{TemplateName, template::RecipeSummary};
 use protocol::engine::{
-    calls::{ImportTemplate, ListTemplates, RemoveTemplate},
+    calls::{BuildTemplate, ImportTemplate, ListRecipes, ListTemplates, RemoveTemplate},
     client::Caller,
 };
+use serde::Serialize;
 
 use crate::{CliError, Session, command::TemplateCommand, show, tasks};
 
 pub(crate) fn run(session: &Session, verb: TemplateCommand) -> Result<u8, CliError> {
     match verb {
+        TemplateCommand::Available => available(session),
         TemplateCommand::List => list(session),
+        TemplateCommand::Build { name } => build(session, name),
         TemplateCommand::Import { file, name } => import(session, &file, name),
         TemplateCommand::Remove { name } => {
             let task = session.client.call(RemoveTemplate { template: name })?;
             tasks::follow(session, &task).map(|()| 0)
         }
     }
+}
+
+/// A recipe with the version that is installed under its name.
+#[derive(Serialize)]
+struct Available {
+    #[serde(flatten)]
+    recipe: RecipeSummary,
+    installed: Option<String>,
+}
+
+fn available(session: &Session) -> Result<u8, CliError> {
+    let installed = session.client.call(ListTemplates {})?;
+    let version = |r: &RecipeSummary| installed.iter().find(|t| t.name == r.name).map(|t| t.version.clone());
+    let recipes = session.client.call(ListRecipes {})?;
+    let all: Vec<_> = recipes.into_iter().map(|r| Available { installed: version(&r), recipe: r }).collect();
+    if session.is_json {
+        return show::json(&all);
+    }
+    let rows = all.into_iter().map(|Available { recipe: r, installed }| {
+        let installed = installed.unwrap_or_else(|| "-".to_owned());
+        let (memory, disk) = (r.memory_min.to_string(), r.disk_min.to_string());
+        vec![r.name.to_string(), r.version, installed, memory, disk, r.description]
+    });
+    let header = ["NAME", "VERSION", "INSTALLED", "MEMORY FROM", "DISK FROM", "DESCRIPTION"];
+    Ok(show::table(&header, rows))
+}
+
+/// With `--json` the installed template is printed at the end.
+fn build(session: &Session, name: TemplateName) -> Result<u8, CliError> {
+    let task = session.client.call(BuildTemplate { recipe: name.clone() })?;
+    tasks::follow(session, &task)?;
+    if session.is_json && session.is_waiting {
+        let installed = session.client.call(ListTemplates {})?;
+        return show::json(&installed.iter().find(|t| t.name == name));
+    }
+    Ok(0)
 }
 
 fn list(session: &Session) -> Result<u8, CliError> {

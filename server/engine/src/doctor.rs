@@ -7,11 +7,12 @@ use model::{
     finding::{Finding, FindingLevel},
 };
 
-/// Tools by path, with Debian's package.
-const TOOLS: [(&str, &str, FindingLevel); 3] = [
+/// Tools and keys by path, with Debian's package.
+const TOOLS: [(&str, &str, FindingLevel); 4] = [
     ("/usr/sbin/nft", "nftables", FindingLevel::Blocker),
     ("/usr/sbin/dnsmasq", "dnsmasq-base", FindingLevel::Blocker),
     ("/usr/bin/mmdebstrap", "mmdebstrap", FindingLevel::Warning),
+    ("/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring", FindingLevel::Warning),
 ];
 
 /// Whether an engine holds the instance's port and bridge.

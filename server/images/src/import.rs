@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, BufRead, BufReader},
-    os::fd::AsFd,
+    os::{fd::AsFd, unix::fs::PermissionsExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicBool, Ordering},
@@ -62,9 +62,17 @@ pub enum ImportError {
 }
 
 /// A staging folder that goes away with its owner.
-struct Staging<'a> {
-    store: &'a ImageStore,
+#[derive(Debug)]
+pub(crate) struct Staging<'a> {
+    pub(crate) store: &'a ImageStore,
     name: String,
+}
+
+impl Staging<'_> {
+    /// Its path.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.store.staging().join(&self.name)
+    }
 }
 
 impl Drop for Staging<'_> {
@@ -82,6 +90,14 @@ impl ImageStore {
         self.data_dir.join("staging")
     }
 
+    /// Makes a staging folder.
+    pub(crate) fn stage(&self, unique: &str) -> io::Result<Staging<'_>> {
+        let staging = Staging { store: self, name: unique.to_owned() };
+        fs::create_dir(staging.folder())?;
+        fs::set_permissions(staging.folder(), fs::Permissions::from_mode(0o755))?;
+        Ok(staging)
+    }
+
     /// Imports an archive of ours, or any root file system as tar with zstd, xz or gzip. `unique` names
     /// the staging folder; `progress` hears of the bytes written.
     ///
@@ -95,9 +111,8 @@ impl ImageStore {
         is_cancelled: &AtomicBool,
         progress: &mut dyn FnMut(Bytes),
     ) -> Result<Installed, ImportError> {
-        let staging = Staging { store: self, name: unique.to_owned() };
-        let folder = self.staging().join(unique);
-        fs::create_dir(&folder).map_err(|e| ImportError::Io(folder.clone(), e))?;
+        let staging = self.stage(unique).map_err(|e| ImportError::Io(self.staging().join(unique), e))?;
+        let folder = staging.folder();
         let mut child = self.spawn(archive, &folder)?;
         let outcome = listen(&mut child, is_cancelled, progress);
         let status = child.wait().map_err(|e| ImportError::Io(self.worker.clone(), e))?;
@@ -199,6 +214,7 @@ fn listen(
                 layers.push(Layer { number, entry: ManifestLayer { digest, size: archive_size }, size });
             }
             Report::Refused(text) => refused = Some(text),
+            Report::Step(_) | Report::Percent(_) | Report::Line(_) => {}
         }
     }
     match refused {

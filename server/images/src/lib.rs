@@ -5,13 +5,21 @@
 //! | [`worker`] | the confined process | archive on standard input → trees, one report line each |
 //! | [`unpack`] | strict extraction | tar stream → tree, digest |
 //! | [`import`] | the engine's side | archive file → installed layers, manifest |
+//! | [`recipe`] | what can be built | folder of text → checked recipe |
+//! | [`build`] | the engine's side | recipe → archive file, by a worker |
+//! | [`archive`] | our own format | manifest, layers → archive |
 //!
-//! Nothing that came from an archive is read, followed or executed outside the worker. Layers lie at
-//! `layers/<digest>/fs` with the ids they have inside (root is 0), each once.
+//! Nothing that came from an archive or a package is read, followed or executed outside a worker. Layers
+//! lie at `layers/<digest>/fs` with the ids they have inside (root is 0), each once.
 
+mod archive;
+pub mod build;
 pub mod import;
+pub mod recipe;
 mod report;
 mod unpack;
 pub mod worker;
 
+pub use build::BuildError;
 pub use import::{ImageStore, ImportError, Installed};
+pub use recipe::{Recipe, RecipeError, RecipeFolder};

@@ -1,7 +1,10 @@
-//! What the worker tells the engine: one JSON line each on its standard output.
+//! What engine and worker tell each other, in JSON lines: reports on the worker's standard output, the
+//! plan of a build on its standard input.
 
 use model::{Bytes, Digest, template::Manifest};
 use serde::{Deserialize, Serialize};
+
+use crate::recipe::Hook;
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,4 +28,27 @@ pub(crate) enum Report {
     },
     /// It was refused; for the operator.
     Refused(String),
+    /// A build is at another step.
+    Step(String),
+    /// So many percent of a build's step are done.
+    Percent(u8),
+    /// A line for a build's log.
+    Line(String),
+}
+
+/// What a build is to make: one JSON line on its standard input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct BuildPlan {
+    /// The manifest to be, without layers and packages. Its date is that of everything in the archive.
+    pub(crate) manifest: Manifest,
+    /// Debian's release.
+    pub(crate) suite: String,
+    /// Packages to put in.
+    pub(crate) packages: Vec<String>,
+    /// Scripts to run on the tree.
+    pub(crate) hooks: Vec<Hook>,
+    /// Where packages come from; `None`: mmdebstrap's own default.
+    pub(crate) mirror: Option<String>,
+    /// The host's proxies, as environment variables.
+    pub(crate) proxies: Vec<(String, String)>,
 }

@@ -1,11 +1,14 @@
-//! The confined process: `kiste worker unpack BASE FOLDER`, archive on standard input, reports on
-//! standard output.
+//! The confined processes: `kiste worker unpack BASE FOLDER`, archive on standard input, and
+//! `kiste worker build BASE FOLDER`, plan on standard input ([`build`]); reports on standard output.
+
+mod build;
+pub(crate) mod mmdebstrap;
 
 use std::{
     ffi::OsString,
     io::{self, Read, Write},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use linux::{process::SingleThreaded, sandbox};
@@ -26,28 +29,38 @@ const PROGRESS_STEP: u64 = 4 << 20;
 #[must_use]
 pub fn main(arguments: &[OsString]) -> u8 {
     let words: Vec<Option<&str>> = arguments.iter().map(|a| a.to_str()).collect();
-    let [Some("unpack"), Some(base), Some(folder)] = words.as_slice() else { return 2 };
+    let [Some(work), Some(base), Some(folder)] = words.as_slice() else { return 2 };
     let Some(ids) = base.parse().ok().and_then(IdMap::at) else { return 2 };
     let folder = PathBuf::from(folder);
-    let confined = SingleThreaded::prove().and_then(|proof| {
-        let spec = sandbox::Sandbox {
-            map_line: &ids.map_line(),
-            folder: &folder,
-            capabilities: sandbox::UNPACK_CAPABILITIES,
-            memory_max: 1 << 30,
-            cpu_max_s: 3600,
-        };
-        sandbox::run(proof, &spec, |folder| i32::from(unpack_input(&folder)))
-    });
+    let confined = match *work {
+        "unpack" => run_unpack(ids, &folder),
+        "build" => build::run(ids, &folder),
+        _ => return 2,
+    };
     match confined {
         Ok(code) => u8::try_from(code).unwrap_or(255),
         Err(error) => {
             tell(&Report::Refused(format!(
-                "cannot confine the unpacking: {error}; `kiste doctor` checks the host"
+                "cannot confine the {work} process: {error}; `kiste doctor` checks the host"
             )));
             1
         }
     }
+}
+
+fn run_unpack(ids: IdMap, folder: &Path) -> io::Result<i32> {
+    let spec = sandbox::Sandbox {
+        map_line: &ids.map_line(),
+        host_id: ids.base().0,
+        folder,
+        reach: sandbox::Reach::Folder,
+        lifeline: None,
+        capabilities: sandbox::UNPACK_CAPABILITIES,
+        files_max: 64,
+        memory_max: 1 << 30,
+        cpu_max_s: 3600,
+    };
+    sandbox::run(SingleThreaded::prove()?, &spec, |folder| i32::from(unpack_input(&folder)))
 }
 
 fn tell(report: &Report) {
@@ -73,7 +86,8 @@ fn unpack_archive(folder: &OwnedFd) -> Result<(), Refusal> {
     let mut stream = io::BufReader::new(Counting::new(stream, bounds.bytes * 2));
     let start = io::BufRead::fill_buf(&mut stream).map_err(Refusal::Damaged)?;
     if start.starts_with(b"manifest.json\0") {
-        return unpack_template(stream, folder, bounds);
+        tell(&Report::Manifest(unpack_template(stream, folder, bounds)?));
+        return Ok(());
     }
     let tree = unpack_layer(0, stream, folder, bounds)?;
     if looks_like_a_system(tree.as_fd()) {
@@ -82,8 +96,12 @@ fn unpack_archive(folder: &OwnedFd) -> Result<(), Refusal> {
     Err(Refusal::Damaged(io::Error::other("it holds no root file system: /etc and an init are missing")))
 }
 
-/// Our own archive: the manifest, then its layers in order.
-fn unpack_template(stream: impl Read, folder: &OwnedFd, bounds: Bounds) -> Result<(), Refusal> {
+/// Our own archive: the manifest, which is given back, then its layers in order.
+pub(crate) fn unpack_template(
+    stream: impl Read,
+    folder: &OwnedFd,
+    bounds: Bounds,
+) -> Result<Manifest, Refusal> {
     let mut archive = tar::Archive::new(stream);
     let mut entries = archive.entries().map_err(Refusal::Damaged)?;
     let damaged = |text: &str| Refusal::Damaged(io::Error::other(text.to_owned()));
@@ -108,8 +126,7 @@ fn unpack_template(stream: impl Read, folder: &OwnedFd, bounds: Bounds) -> Resul
         }
         report_layer(number, &unpacked);
     }
-    tell(&Report::Manifest(manifest));
-    Ok(())
+    Ok(manifest)
 }
 
 fn unpack_layer(

@@ -7,6 +7,7 @@
 pub mod capabilities;
 pub mod cgroup;
 pub mod disk;
+mod host_tools;
 pub mod idmap;
 pub mod mount;
 pub mod namespaces;

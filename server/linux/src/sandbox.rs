@@ -1,8 +1,10 @@
 //! Work on hostile input in a process that has no right on the host; user_namespaces(7).
 //!
 //! The caller is a process of its own with one thread. The work runs in a child: as root of a user
-//! namespace, in fresh namespaces of every kind, its root folder a tmpfs that holds one folder of the
-//! host, shown through the id map, so that files land there with the ids they have inside.
+//! namespace, in fresh namespaces, its root folder a tmpfs that holds one folder of the host, shown
+//! through the id map, so that files land there with the ids they have inside. A build gets the host's
+//! tools besides, read-only, and the host's network ([`Reach::ToolsAndNetwork`], `host_tools.rs`).
+//! Once the child is at work, the caller has its ids too, and no capability.
 
 use std::{
     io,
@@ -11,13 +13,14 @@ use std::{
 };
 
 use rustix::{
+    event::{PollFd, PollFlags},
     fs::{CWD, Mode, OFlags},
     mount::MountAttrFlags,
     process::{DumpableBehavior, Signal, WaitId, WaitIdOptions},
 };
 
 use crate::{
-    capabilities, idmap, mount,
+    capabilities, host_tools, idmap, mount,
     namespaces::{self, CONTAINER_NAMESPACES},
     process::{self, CloneArgs, Cloned, SingleThreaded},
     rights,
@@ -26,16 +29,37 @@ use crate::{
 /// chown, dac_override, fowner, fsetid, setfcap: what unpacking needs inside.
 pub const UNPACK_CAPABILITIES: u64 = 1 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 31;
 
+/// As [`UNPACK_CAPABILITIES`], and what a package manager needs in its own namespace: kill, setgid,
+/// setuid, sys_chroot, sys_admin (mounts).
+pub const BUILD_CAPABILITIES: u64 = UNPACK_CAPABILITIES | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 18 | 1 << 21;
+
+/// What the work sees beside its folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Nothing.
+    Folder,
+    /// The host's programs read-only, the host's network, and a `/tmp` in memory of at most so many bytes.
+    ToolsAndNetwork(u64),
+}
+
 /// What the work may see and use.
 #[derive(Debug)]
 pub struct Sandbox<'a> {
     /// Line for the id maps: the ids of the instance itself.
     pub map_line: &'a str,
-    /// The folder it may write.
+    /// The host's id for root inside.
+    pub host_id: u32,
+    /// The folder it may write; `/work` inside.
     pub folder: &'a Path,
+    /// What it sees besides.
+    pub reach: Reach,
+    /// When the other end of this is closed, the work is ended.
+    pub lifeline: Option<BorrowedFd<'a>>,
     /// Capabilities inside, one bit each.
     pub capabilities: u64,
-    /// Address space, bytes.
+    /// Open descriptors of one process.
+    pub files_max: u64,
+    /// Address space of one process, bytes.
     pub memory_max: u64,
     /// CPU time, seconds.
     pub cpu_max_s: u64,
@@ -52,7 +76,14 @@ pub fn run(
     work: impl FnOnce(OwnedFd) -> i32,
 ) -> io::Result<i32> {
     let (ours, theirs) = rights::packet_pair()?;
-    let namespaces = CONTAINER_NAMESPACES | libc::CLONE_NEWNET.unsigned_abs() as u64;
+    let network = match sandbox.reach {
+        Reach::Folder => libc::CLONE_NEWNET.unsigned_abs().into(),
+        Reach::ToolsAndNetwork(_) => {
+            host_tools::protect()?;
+            0
+        }
+    };
+    let namespaces = CONTAINER_NAMESPACES | network;
     match process::clone_process(proof, CloneArgs { namespaces, ..CloneArgs::default() })? {
         Cloned::Child => {
             drop(ours);
@@ -71,8 +102,13 @@ pub fn run(
         }
         Cloned::Parent { pid, pidfd } => {
             drop(theirs);
-            let admitted = admit(sandbox, pid, &ours);
+            let admitted = admit(sandbox, pid, &ours).and_then(|()| resign(sandbox.host_id));
             drop(ours);
+            match (&admitted, sandbox.lifeline) {
+                (Ok(()), Some(lifeline)) => wait_or_end(pidfd.as_fd(), lifeline)?,
+                (Ok(()), None) => {}
+                (Err(_), _) => drop(process::signal_pidfd(pidfd.as_fd(), libc::SIGKILL)),
+            }
             let options = WaitIdOptions::EXITED;
             let status =
                 rustix::io::retry_on_intr(|| rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), options))?;
@@ -99,17 +135,39 @@ fn admit(sandbox: &Sandbox<'_>, pid: rustix::process::Pid, socket: &OwnedFd) -> 
     }
 }
 
+/// What is left to do is to wait: no right on the host is needed for that. The ids are those of the
+/// work's root, so that it can be ended. Every capability goes with id 0 (capabilities(7)).
+fn resign(host_id: u32) -> io::Result<()> {
+    namespaces::become_user(host_id, host_id, &[])?;
+    Ok(rustix::thread::set_no_new_privs(true)?)
+}
+
+/// Waits for the end of the work, and ends it when nobody holds the lifeline any more. Its namespace
+/// ends with it, down to the last process, before it can be waited for.
+fn wait_or_end(work: BorrowedFd<'_>, lifeline: BorrowedFd<'_>) -> io::Result<()> {
+    let mut fds = [
+        PollFd::from_borrowed_fd(work, PollFlags::IN),
+        PollFd::from_borrowed_fd(lifeline, PollFlags::empty()),
+    ];
+    rustix::io::retry_on_intr(|| rustix::event::poll(&mut fds, None))?;
+    if fds[1].revents().is_empty() { Ok(()) } else { process::signal_pidfd(work, libc::SIGKILL) }
+}
+
 /// The half without: a root folder of its own, then no capability that is not needed.
 fn enter(sandbox: &Sandbox<'_>, socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let mut word = [0; 1];
     let (_, [folder, ..]) = rights::receive(socket, &mut word)?;
     let folder = folder.ok_or(io::ErrorKind::BrokenPipe)?;
     namespaces::become_root_inside()?;
+    rustix::process::umask(Mode::empty());
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     mount::make_root_slave()?;
     let options = [(c"mode", c"755"), (c"size", c"1m")];
     let root = mount::new_filesystem(c"tmpfs", &options, MountAttrFlags::MOUNT_ATTR_NODEV)?;
+    if let Reach::ToolsAndNetwork(scratch_max) = sandbox.reach {
+        host_tools::show(root.as_fd(), scratch_max)?;
+    }
     let anywhere =
         rustix::fs::openat(CWD, c"/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     mount::attach(root.as_fd(), anywhere.as_fd())?;
@@ -124,8 +182,7 @@ fn enter(sandbox: &Sandbox<'_>, socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     limit(libc::RLIMIT_AS, sandbox.memory_max);
     limit(libc::RLIMIT_CPU, sandbox.cpu_max_s);
     limit(libc::RLIMIT_CORE, 0);
-    limit(libc::RLIMIT_NOFILE, 64);
-    rustix::process::umask(Mode::empty());
+    limit(libc::RLIMIT_NOFILE, sandbox.files_max);
     capabilities::keep_only(sandbox.capabilities)?;
     Ok(folder)
 }

@@ -117,6 +117,14 @@ pub enum TemplateOrigin {
 pub struct RecipeSummary {
     /// Its name, the folder's.
     pub name: TemplateName,
+    /// The name for people, such as `Debian 12`.
+    pub title: String,
+    /// The recipe's own version; the date of a build is added to it.
+    pub version: String,
     /// One sentence.
     pub description: String,
+    /// The least memory a container of it works with.
+    pub memory_min: Bytes,
+    /// The least disk space.
+    pub disk_min: Bytes,
 }

@@ -8,7 +8,7 @@ mod templates;
 
 use std::{os::fd::OwnedFd, sync::Arc};
 
-use protocol::engine::{ApiError, ErrorKind, Request};
+use protocol::engine::{ApiError, Request};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -51,6 +51,8 @@ pub(crate) fn dispatch(
         R::OpenConsole(call) => containers::open_console(engine, caller, call),
         R::ListTemplates(_) => reply(&templates::list(engine, caller)?),
         R::NewSpool(_) => templates::new_spool(engine, caller),
+        R::ListRecipes(_) => reply(&templates::list_recipes(engine, caller)?),
+        R::BuildTemplate(call) => reply(&templates::build(engine, caller, call)?),
         R::ImportTemplate(call) => reply(&templates::import(engine, caller, call, fds)?),
         R::RemoveTemplate(call) => reply(&templates::remove(engine, caller, call)?),
         R::ListTasks(call) => reply(&tasks::list(engine, caller, call)?),
@@ -58,11 +60,6 @@ pub(crate) fn dispatch(
         R::GetTaskLog(call) => reply(&tasks::log(engine, caller, call)?),
         R::CancelTask(call) => reply(&tasks::cancel(engine, caller, call)?),
         R::Subscribe(call) => tasks::subscribe(engine, caller, call),
-        R::ListRecipes(_) | R::BuildTemplate(_) => {
-            let text =
-                format!("{} is not part of this version: see CHANGELOG.md for what is", request.name());
-            Err(ApiError::new(ErrorKind::Unavailable, text))
-        }
     }
 }
 
@@ -87,6 +84,7 @@ pub(crate) fn object_of(request: &Request) -> String {
         R::Exec(c) => c.container.to_string(),
         R::OpenConsole(c) => c.container.to_string(),
         R::GetContainer(c) => c.container.to_string(),
+        R::BuildTemplate(c) => c.recipe.to_string(),
         R::RemoveTemplate(c) => c.template.to_string(),
         R::ImportTemplate(c) => c.name.as_ref().map(ToString::to_string).unwrap_or_default(),
         R::CancelTask(c) => c.task.to_string(),

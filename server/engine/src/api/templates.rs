@@ -2,17 +2,24 @@
 
 use std::{os::fd::OwnedFd, sync::Arc};
 
+use images::{RecipeError, RecipeFolder};
 use model::{
     TaskId,
     access::{ObjectPath, Privilege},
-    template::ContainerTemplate,
+    template::{ContainerTemplate, RecipeSummary},
 };
 use protocol::engine::{
     ApiError, ErrorKind,
-    calls::{ImportTemplate, RemoveTemplate},
+    calls::{BuildTemplate, ImportTemplate, RemoveTemplate},
 };
 
-use crate::{Engine, access::Caller, error::internal, server::Outcome, tasks::templates};
+use crate::{
+    Engine,
+    access::Caller,
+    error::{chain, internal, unavailable},
+    server::Outcome,
+    tasks::templates,
+};
 
 pub(super) fn list(engine: &Engine, caller: &Caller) -> Result<Vec<ContainerTemplate>, ApiError> {
     caller.authorise(Privilege::DatastoreAudit, &ObjectPath::Storage)?;
@@ -36,6 +43,41 @@ pub(super) fn import(
     let archive = fds.into_iter().next();
     let archive = archive.ok_or_else(|| ApiError::invalid("file", "no archive came with the call"))?;
     templates::import(engine, archive, call.name.clone(), &grant.user)
+}
+
+/// Recipes that can be built; one that is not sound is left out here, and said why when it is built.
+pub(super) fn list_recipes(engine: &Engine, caller: &Caller) -> Result<Vec<RecipeSummary>, ApiError> {
+    caller.authorise(Privilege::DatastoreAudit, &ObjectPath::Storage)?;
+    let folder = recipes(engine).map_err(|e| refuse(&e))?;
+    let load = |name| match folder.load(&name) {
+        Ok(recipe) => Some(recipe.summary),
+        Err(error) => {
+            tracing::warn!(error = %chain(&error), "a recipe is left out");
+            None
+        }
+    };
+    Ok(folder.list_names().map_err(|e| refuse(&e))?.into_iter().filter_map(load).collect())
+}
+
+pub(super) fn build(engine: &Arc<Engine>, caller: &Caller, call: &BuildTemplate) -> Result<TaskId, ApiError> {
+    let grant = caller.authorise(Privilege::DatastoreAllocateTemplate, &ObjectPath::Storage)?;
+    let recipe = recipes(engine).and_then(|f| f.load(&call.recipe)).map_err(|e| refuse(&e))?;
+    images::build::check_tools().map_err(|e| unavailable(&e))?;
+    templates::build(engine, recipe, &grant.user)
+}
+
+fn recipes(engine: &Engine) -> Result<RecipeFolder, RecipeError> {
+    RecipeFolder::locate(engine.config.recipes.as_deref(), &engine.images.worker)
+}
+
+fn refuse(error: &RecipeError) -> ApiError {
+    let kind = match error {
+        RecipeError::Unknown { .. } => ErrorKind::NotFound,
+        RecipeError::NoFolder | RecipeError::Read(..) => ErrorKind::Unavailable,
+        RecipeError::Toml(..) | RecipeError::Value { .. } | RecipeError::Hook { .. } => ErrorKind::Invalid,
+    };
+    // A parser's text has several lines and the operator reads one.
+    ApiError::new(kind, chain(error).split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 pub(super) fn remove(

@@ -180,6 +180,12 @@ impl Handle {
         self.tell();
     }
 
+    /// So many percent of the step are done.
+    pub(crate) fn progress(&self, percent: u8) {
+        self.task().progress = Some(percent.min(100));
+        self.tell();
+    }
+
     /// A line for the log.
     pub(crate) fn log(&self, text: &str) {
         let id = self.task().id.clone();

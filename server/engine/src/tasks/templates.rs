@@ -1,8 +1,12 @@
-//! Importing and removing container templates.
+//! Building, importing and removing container templates.
 
 use std::{fs::File, os::fd::OwnedFd, sync::Arc};
 
-use images::import::plain_manifest;
+use images::{
+    Recipe,
+    build::{Event, Order},
+    import::plain_manifest,
+};
 use model::{
     TaskId, TemplateName,
     access::UserId,
@@ -11,10 +15,11 @@ use model::{
 };
 use protocol::engine::ApiError;
 
-use super::prepare;
+use super::{Failure, Handle, prepare};
 use crate::{Engine, clock, error::chain};
 
-/// What every import holds, so that two never unpack the same layer at once.
+/// What every build, import and removal holds, so that two never unpack the same layer at once and none
+/// removes a layer that another has just unpacked.
 const IMPORT: &str = "import";
 
 /// Begins an import.
@@ -28,41 +33,87 @@ pub(crate) fn import(
     let prepared = prepare(engine, TaskKind::TemplateImport, IMPORT, &title, user)?;
     let unique = format!("import-{}", prepared.id().parts().map_or(0, |p| p.number));
     prepared.run(move |engine, handle| {
-        handle.step("unpack");
+        install(engine, handle, File::from(archive), &unique, name, TemplateOrigin::Imported)
+    })
+}
+
+/// Unpacks an archive and makes it a template.
+fn install(
+    engine: &Engine,
+    handle: &Handle,
+    archive: File,
+    unique: &str,
+    name: Option<TemplateName>,
+    origin: TemplateOrigin,
+) -> Result<(), Failure> {
+    handle.step("unpack");
+    let now = clock::now();
+    let fallback = || name.clone().map(|name| plain_manifest(name, clock::date(now), now));
+    let mut shown = 0;
+    let installed = engine
+        .images
+        .import(archive, unique, &fallback, &handle.is_cancelled, &mut |bytes| {
+            if bytes.0 >= shown + (64 << 20) {
+                shown = bytes.0;
+                handle.log(&format!("{bytes} unpacked"));
+            }
+        })
+        .map_err(|e| chain(&e))?;
+    handle.step("install");
+    let manifest = installed.manifest;
+    handle.log(&format!(
+        "{} {}: {} in {} layer(s)",
+        manifest.name,
+        manifest.version,
+        installed.size,
+        installed.image.layers.len()
+    ));
+    let template = ContainerTemplate {
+        name: name.unwrap_or(manifest.name),
+        version: manifest.version,
+        description: manifest.description,
+        architecture: manifest.architecture,
+        origin,
+        image: installed.image,
+        size: installed.size,
+        packages: manifest.packages,
+        installed: now,
+    };
+    engine.store().put_template(&template).map_err(|e| chain(&e))?;
+    remove_unused(engine)
+}
+
+/// Begins a build; the finished archive is kept and installed.
+pub(crate) fn build(engine: &Arc<Engine>, recipe: Recipe, user: &UserId) -> Result<TaskId, ApiError> {
+    let name = recipe.summary.name.clone();
+    let prepared = prepare(engine, TaskKind::TemplateBuild, IMPORT, name.as_str(), user)?;
+    let number = prepared.id().parts().map_or(0, |p| p.number);
+    prepared.run(move |engine, handle| {
         let now = clock::now();
-        let fallback = || name.clone().map(|name| plain_manifest(name, clock::date(now), now));
-        let mut shown = 0;
-        let installed = engine
+        let order = Order {
+            recipe: &recipe,
+            version: format!("{}.{}", recipe.summary.version, clock::date(now)),
+            // The day, not the second: two builds of one day from the same packages are the same bytes.
+            date: now - now.rem_euclid(86_400),
+            mirror: engine.config.mirror.as_deref(),
+        };
+        if let Some(mirror) = order.mirror {
+            handle.log(&format!("WARN: packages come from {mirror} only, without separate security updates"));
+        }
+        let built = engine
             .images
-            .import(File::from(archive), &unique, &fallback, &handle.is_cancelled, &mut |bytes| {
-                if bytes.0 >= shown + (64 << 20) {
-                    shown = bytes.0;
-                    handle.log(&format!("{bytes} unpacked"));
-                }
+            .build(&order, &format!("build-{number}"), &handle.is_cancelled, &mut |event| match event {
+                Event::Step(step) => handle.step(&step),
+                Event::Percent(percent) => handle.progress(percent),
+                Event::Line(line) => handle.log(&line),
             })
             .map_err(|e| chain(&e))?;
-        handle.step("install");
-        let manifest = installed.manifest;
-        handle.log(&format!(
-            "{} {}: {} in {} layer(s)",
-            manifest.name,
-            manifest.version,
-            installed.size,
-            installed.image.layers.len()
-        ));
-        let template = ContainerTemplate {
-            name: name.clone().unwrap_or(manifest.name),
-            version: manifest.version,
-            description: manifest.description,
-            architecture: manifest.architecture,
-            origin: TemplateOrigin::Imported,
-            image: installed.image,
-            size: installed.size,
-            packages: manifest.packages,
-            installed: now,
-        };
-        engine.store().put_template(&template).map_err(|e| chain(&e))?;
-        remove_unused(engine)
+        let archive = built.archive().map_err(|e| chain(&e))?;
+        let unique = format!("import-{number}");
+        install(engine, handle, archive, &unique, Some(name), TemplateOrigin::Built)?;
+        let path = built.keep().map_err(|e| chain(&e))?;
+        handle.log(&format!("archive {}", path.display()));
+        Ok(())
     })
 }
 

@@ -16,7 +16,7 @@ use std::{
 use model::{Bytes, Digest};
 use thiserror::Error;
 
-pub(crate) use reader::{Counting, decompress};
+pub(crate) use reader::{Counting, Hashing, decompress};
 
 /// Bounds of one archive.
 #[derive(Debug, Clone, Copy)]
