@@ -56,6 +56,9 @@ impl Group {
         if self.v1.is_empty() {
             super::enable_controllers(&self.v2)?;
         }
+        if self.v1("devices").is_none() {
+            super::devices::guard_v2(&self.v2)?;
+        }
         let payload = self.payload();
         make_folder(&payload)?;
         // What the container makes below has to be taken away again, and costs the kernel memory.
@@ -66,7 +69,7 @@ impl Group {
             make_folder(folder)?;
             match *controller {
                 "cpuset" => super::limits::inherit_cpuset(folder)?,
-                "devices" => super::limits::allow_plain_devices(folder)?,
+                "devices" => super::devices::guard_v1(folder)?,
                 _ => {}
             }
         }

@@ -6,20 +6,6 @@ use super::Group;
 
 /// Period of the CPU quota, microseconds: the kernel's default.
 const CPU_PERIOD_US: u64 = 100_000;
-/// Devices a container may open: null, zero, full, random, urandom, tty, console, ptmx, ptys.
-const PLAIN_DEVICES: [&str; 11] = [
-    "c *:* m",
-    "b *:* m",
-    "c 1:3 rwm",
-    "c 1:5 rwm",
-    "c 1:7 rwm",
-    "c 1:8 rwm",
-    "c 1:9 rwm",
-    "c 5:0 rwm",
-    "c 5:1 rwm",
-    "c 5:2 rwm",
-    "c 136:* rwm",
-];
 
 /// Limits in the kernel's units.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,12 +119,6 @@ pub(super) fn inherit_cpuset(folder: &Path) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Second wall behind nodev: the group may open plain devices only.
-pub(super) fn allow_plain_devices(folder: &Path) -> io::Result<()> {
-    fs::write(folder.join("devices.deny"), "a")?;
-    PLAIN_DEVICES.iter().try_for_each(|line| fs::write(folder.join("devices.allow"), line))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! limits and is root's, `<name>/<id>/payload` is delegated. On a hybrid host the limits sit on
 //! same-named v1 groups outside the container's sight. No other group is ever touched.
 
+mod devices;
 mod group;
 mod limits;
 mod usage;
