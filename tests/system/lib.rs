@@ -90,9 +90,25 @@ impl Instance {
     /// Starts `serve` and waits until it answers.
     pub fn serve(&mut self) {
         let log = fs::File::options().create(true).append(true).open(self.dir().join("log")).unwrap();
-        let child = self.command(&["serve"]).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let out = fs::File::create(self.dir().join("out")).unwrap();
+        let child = self.command(&["serve"]).stdout(out).stderr(log).spawn().unwrap();
         self.serve = Some(child);
         self.wait("the engine answers", || self.kiste(&["list"]).code == 0);
+    }
+
+    /// What `serve` has told its terminal after the given words, on one of its lines.
+    #[must_use]
+    pub fn told(&self, words: &str) -> String {
+        let out = || fs::read_to_string(self.dir().join("out")).unwrap();
+        let find = |text: &str| text.lines().find_map(|l| l.strip_prefix(words).map(str::to_owned));
+        self.wait(words, || find(&out()).is_some());
+        find(&out()).unwrap()
+    }
+
+    /// Where browsers go.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.told("Kiste serves ").trim_end_matches('/').to_owned()
     }
 
     /// Ends `serve` by a signal, and waits for it.
