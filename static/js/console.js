@@ -20,8 +20,9 @@ function stampStyles(nonce) {
 async function ticket(data) {
   const body = new URLSearchParams({ csrf: data.csrf });
   const response = await fetch(`${data.ticket}?kind=${data.kind}`, { method: "POST", body });
-  const answer = await response.json();
-  if (!response.ok) throw new Error(answer.error);
+  // An ended session answers with a page.
+  const answer = await response.json().catch(() => ({ error: data.lost }));
+  if (!answer.ticket) throw new Error(answer.error);
   return answer.ticket;
 }
 
@@ -33,6 +34,9 @@ function start() {
     fontFamily: "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace",
     fontSize: 14,
     scrollback: 5000,
+    minimumContrastRatio: 4.5,
+    // What a program inside prints is not worth a line in the browser's log.
+    logLevel: "off",
     // What a program inside prints must not act on the browser: no links, no reports of the window.
     windowOptions: {},
     linkHandler: { activate() {} },

@@ -218,6 +218,7 @@ step-unpack = Entpacken
 step-install = Installieren
 step-shutdown = Herunterfahren
 step-stop = Beenden
+step-destroy = Löschen
 step-remove = Entfernen
 
 # Templates
@@ -226,6 +227,7 @@ templates-installed = Installiert
 templates-empty = Keine Vorlage ist installiert. Bauen Sie eine aus einem Rezept oder importieren Sie ein Archiv.
 templates-recipes = Rezepte
 templates-recipes-note = Werden auf diesem Knoten aus Debians Paketen gebaut. Das dauert ein bis zwei Minuten.
+templates-recipes-none = Keine Rezepte gefunden: recipes in der Konfiguration setzen.
 templates-recipes-empty = Alle Rezepte sind installiert.
 templates-import = Importieren
 templates-import-help = Kistes eigenes Archiv oder ein beliebiges Root-Dateisystem als .tar.zst, .tar.xz oder .tar.gz.

@@ -218,6 +218,7 @@ step-unpack = Unpacking
 step-install = Installing
 step-shutdown = Shutting down
 step-stop = Stopping
+step-destroy = Deleting
 step-remove = Removing
 
 # Templates
@@ -226,6 +227,7 @@ templates-installed = Installed
 templates-empty = No template is installed. Build one from a recipe, or import an archive.
 templates-recipes = Recipes
 templates-recipes-note = Built on this node from Debian's packages. This takes a minute or two.
+templates-recipes-none = No recipes were found: set recipes in the configuration.
 templates-recipes-empty = All recipes are installed.
 templates-import = Import
 templates-import-help = Kiste's own archive, or any root file system as .tar.zst, .tar.xz or .tar.gz.

@@ -12,7 +12,7 @@ use askama::Template;
 use futures_util::StreamExt;
 use model::{
     TaskId, TemplateName,
-    template::{ContainerTemplate, TemplateOrigin},
+    template::{ContainerTemplate, RecipeSummary, TemplateOrigin},
 };
 use protocol::engine::{
     ApiError, ErrorKind,
@@ -61,6 +61,7 @@ struct ContainerTemplateListPage {
     form: Form,
     templates: Vec<TemplateRow>,
     recipes: Vec<RecipeView>,
+    has_recipes: bool,
 }
 
 #[derive(Template)]
@@ -78,6 +79,10 @@ pub(crate) async fn recipes(
     installed: &[ContainerTemplate],
 ) -> Vec<RecipeView> {
     let all = engine.call(&who.visitor.caller, ListRecipes {}).await.unwrap_or_default();
+    missing(all, installed)
+}
+
+fn missing(all: Vec<RecipeSummary>, installed: &[ContainerTemplate]) -> Vec<RecipeView> {
     let is_new = |name: &TemplateName| installed.iter().all(|t| t.name != *name);
     let new = all.into_iter().filter(|r| is_new(&r.name));
     new.map(|r| RecipeView { name: r.name.to_string(), description: r.description }).collect()
@@ -91,7 +96,9 @@ async fn view(
     let f = Frame::of(who, "templates");
     let installed = engine.call(&who.visitor.caller, ListTemplates {}).await;
     let installed = installed.map_err(|e| PageError::at(who, "templates", e))?;
-    let recipes = recipes(who, engine, &installed).await;
+    let all = engine.call(&who.visitor.caller, ListRecipes {}).await.unwrap_or_default();
+    let has_recipes = !all.is_empty();
+    let recipes = missing(all, &installed);
     let row = |t: &ContainerTemplate| TemplateRow {
         name: t.name.to_string(),
         description: t.description.clone(),
@@ -105,7 +112,7 @@ async fn view(
         installed: t.installed,
     };
     let templates = installed.iter().map(row).collect();
-    Ok(ContainerTemplateListPage { templates, recipes, form, f })
+    Ok(ContainerTemplateListPage { templates, recipes, has_recipes, form, f })
 }
 
 /// `GET /templates`

@@ -20,7 +20,7 @@ use crate::{
 struct ContainerDeletePage {
     f: Frame,
     form: Form,
-    name: String,
+    container: String,
     is_up: bool,
 }
 
@@ -34,7 +34,7 @@ pub(crate) async fn show(
     let view = ContainerDeletePage {
         f: Frame::of(&who, "containers"),
         form: Form::default(),
-        name: detail.summary.name.to_string(),
+        container: detail.summary.name.to_string(),
         is_up: detail.summary.status.is_up(),
     };
     Ok(page(&view.f, &view))
@@ -53,7 +53,7 @@ pub(crate) async fn delete(
     let name = detail.summary.name.to_string();
     if form.get("name") != name {
         form.reject("name", f.t_with("delete-mistyped", &name));
-        let view = ContainerDeletePage { f, form, name, is_up: detail.summary.status.is_up() };
+        let view = ContainerDeletePage { f, form, container: name, is_up: detail.summary.status.is_up() };
         return Ok(page_with(&view.f, &view, HttpResponse::UnprocessableEntity()));
     }
     let call = DestroyContainer { container: detail.summary.vmid.into(), is_forced: true };
