@@ -111,6 +111,12 @@ impl Instance {
         self.told("Kiste serves ").trim_end_matches('/').to_owned()
     }
 
+    /// The instance's name: its bridge.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Ends `serve` by a signal, and waits for it.
     pub fn end_serve(&mut self, signal: &str) {
         let mut child = self.serve.take().unwrap();

@@ -8,7 +8,10 @@ use std::{
     fs::File,
     io::{self, PipeWriter, Read, Seek},
     net::TcpListener,
-    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    os::{
+        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+        unix::process::CommandExt,
+    },
     path::PathBuf,
     process::{Child, Command, ExitCode, Stdio},
     thread,
@@ -57,7 +60,7 @@ pub(crate) fn keep(supply: Supply) -> io::Result<()> {
 fn start(supply: &Supply) -> io::Result<(Child, PipeWriter)> {
     let (gone, life) = io::pipe()?;
     let mut command = Command::new(format!("/proc/self/fd/{}", supply.program.as_raw_fd()));
-    command.env_clear().current_dir("/").arg(WORD).stdin(Stdio::null()).stdout(Stdio::null());
+    command.arg0("kiste").arg(WORD).env_clear().current_dir("/").stdin(Stdio::null()).stdout(Stdio::null());
     command.envs(std::env::vars_os().filter(|(name, _)| name == "RUST_LOG" || name == "TZ"));
     let descriptors: [BorrowedFd<'_>; DESCRIPTORS] =
         [supply.listener.as_fd(), supply.tls.as_fd(), supply.socket.as_fd(), gone.as_fd()];
@@ -78,7 +81,7 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn std::error::Error>> {
-    let [listener, tls, socket, gone] = linux::unprivileged::inherited::<DESCRIPTORS>()?;
+    let [listener, tls, socket, gone] = linux::unprivileged::inherited::<DESCRIPTORS>(c"kiste-web")?;
     let mut tls = File::from(tls);
     // One open file for all web processes: the one before has read it to the end.
     tls.rewind()?;

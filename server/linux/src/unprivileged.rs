@@ -5,6 +5,7 @@
 //! would clear it), and comes when the *thread* that spawned it ends, so spawn from one that stays.
 
 use std::{
+    ffi::CStr,
     io,
     os::{
         fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
@@ -37,12 +38,14 @@ pub fn spawn(command: &mut Command, uid: u32, descriptors: &[BorrowedFd<'_>]) ->
     Ok(child)
 }
 
-/// The program's half: the descriptors it was started with, from 3 on. Its memory is closed to other
+/// The program's half: takes a name, gives the descriptors it was started with, from 3 on. Its memory is closed to other
 /// processes of the same user from here on.
 ///
 /// # Errors
 /// `EBADF` when fewer were given.
-pub fn inherited<const N: usize>() -> io::Result<[OwnedFd; N]> {
+pub fn inherited<const N: usize>(name: &CStr) -> io::Result<[OwnedFd; N]> {
+    // Started by descriptor, it would be called by a number in the list of processes.
+    rustix::thread::set_name(name)?;
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
     let mut taken = Vec::with_capacity(N);
     for number in (3..).take(N) {

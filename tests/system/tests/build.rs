@@ -130,7 +130,9 @@ fn a_recipe_becomes_containers_that_share_no_identity() {
     for name in ["one", "two"] {
         assert_eq!(k.boot(name), "running");
         assert_eq!(k.inside(name, "systemctl --failed --no-legend --plain"), "");
-        assert_eq!(k.inside(name, "systemctl is-active ssh cron systemd-networkd"), "active\nactive\nactive");
+        k.wait("the services are up", || {
+            k.inside(name, "systemctl is-active ssh cron systemd-networkd") == "active\nactive\nactive"
+        });
         k.wait("an address by DHCP", || k.inside(name, "ip -4 -o addr show dev eth0").contains("10.120."));
     }
     for (file, length) in

@@ -1,7 +1,9 @@
 //! The whole path of an admin at the command line, on the real kernel.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use kiste_tests_system::Instance;
+use std::fs;
+
+use kiste_tests_system::{Instance, run};
 
 #[test]
 fn a_debian_container_lives_from_create_to_destroy() {
@@ -55,6 +57,109 @@ fn lies_about_mac_and_address_are_dropped() {
     let route = format!("ip addr replace $(hostname -I | cut -d' ' -f1)/24 dev eth0; {ping}");
     assert!(!k.inside("liar", &format!("{change}; {route}")).contains("1 received"));
     k.finish();
+}
+
+/// Sends a raw frame, or counts those with a mark that arrive until `stop` comes; perl is in every Debian.
+const FRAMES: &str = r#"
+    my ($verb, $mark, $type, $port) = @ARGV;
+    socket(my $s, 17, 3, unpack("S", pack("n", 3))) or die $!;
+    my ($index) = split /\n/, `cat /sys/class/net/eth0/ifindex`;
+    my ($mac) = split /\n/, `cat /sys/class/net/eth0/address`;
+    if ($verb eq "send") {
+        my $udp = pack("nnnn", $port, $port + 1, 8 + length $mark, 0) . $mark;
+        my ($own) = split / /, `hostname -I`;
+        my $head = pack("CCnnnCCna4a4", 69, 0, 20 + length $udp, 0, 0, 64, 17, 0,
+            pack("C4", split /\./, $own), pack("C4", 255, 255, 255, 255));
+        my $sum = 0; $sum += $_ for unpack("n*", $head); $sum = ($sum & 65535) + ($sum >> 16) for 1..2;
+        substr($head, 10, 2) = pack("n", ~$sum & 65535);
+        my $body = $type == 2048 ? $head . $udp : "\x60" . "\0" x 39 . $mark;
+        my $frame = pack("H12H12n", "ffffffffffff", $mac =~ s/://gr, $type) . $body;
+        send($s, $frame, 0, pack("SnlSCCx8", 17, $type, $index, 0, 0, 6)) or die $!;
+    } else {
+        bind($s, pack("SnlSCCx8", 17, 3, $index, 0, 0, 6)) or die $!;
+        open(my $ready, ">", "/run/ready"); close $ready;
+        my %seen; $SIG{ALRM} = sub { print "late"; exit 1 }; alarm 30;
+        while (recv($s, my $frame, 2000, 0), 1) {
+            $seen{$1}++ while $frame =~ /mark-(\w+)/g;
+            last if $seen{stop};
+        }
+        print join ",", sort keys %seen;
+    }
+"#;
+
+#[test]
+fn a_foreign_dhcp_server_and_router_advertisement_reach_nobody() {
+    let Some(k) = Instance::start(9) else { return };
+    k.import_debian();
+    for name in ["liar", "peer"] {
+        k.ok(&["create", "debian", "--name", name, "--memory", "256", "--start"]);
+        assert_eq!(k.boot(name), "running");
+    }
+    k.wait("both have addresses", || {
+        ["liar", "peer"].iter().all(|n| k.inside(n, "hostname -I").contains("10.109."))
+    });
+    let mut listener = k.command(&["exec", "peer", "--", "perl", "-e", FRAMES, "count"]);
+    let listener = listener.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    k.wait("the peer listens", || k.inside("peer", "ls /run/ready") == "/run/ready");
+    // An ordinary broadcast passes, a DHCP offer (from port 67) and IPv6 do not; `stop` comes last.
+    for (mark, kind, port) in [
+        ("mark-plain", "2048", "9000"),
+        ("mark-offer", "2048", "67"),
+        ("mark-ra", "34525", "0"),
+        ("mark-stop", "2048", "9000"),
+    ] {
+        k.ok(&["exec", "liar", "--", "perl", "-e", FRAMES, "send", mark, kind, port]);
+    }
+    let heard = listener.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&heard.stdout), "plain,stop");
+    let accept = fs::read_to_string(format!("/proc/sys/net/ipv6/conf/{}/accept_ra", k.name()));
+    assert!(accept.map_or(true, |text| text.trim() == "0"));
+    k.finish();
+}
+
+#[test]
+fn a_container_reaches_the_outside_by_the_hosts_address_only() {
+    let Some(k) = Instance::start(10) else { return };
+    k.import_debian();
+    k.ok(&["create", "debian", "--name", "web", "--memory", "256", "--start"]);
+    assert_eq!(k.boot("web"), "running");
+    k.wait("it has an address", || k.inside("web", "hostname -I").contains("10.110."));
+    // A host "outside" that knows no way back to the container's network.
+    let outside = Outside::make(k.name());
+    assert!(k.inside("web", "ping -c1 -W5 198.51.100.2").contains("1 received"));
+    drop(outside);
+    k.finish();
+}
+
+/// A network namespace beside the host, joined by a veth pair.
+struct Outside {
+    name: String,
+}
+
+impl Outside {
+    fn make(instance: &str) -> Self {
+        let made = Self { name: format!("{instance}o") };
+        let name = &made.name;
+        let ip = |words: &str| {
+            let words: Vec<&str> = words.split(' ').collect();
+            let done = run("ip", &words);
+            assert_eq!(done.code, 0, "ip {words:?}: {}", done.err);
+        };
+        ip(&format!("netns add {name}"));
+        ip(&format!("link add {name} type veth peer name out netns {name}"));
+        ip(&format!("addr add 198.51.100.1/30 dev {name}"));
+        ip(&format!("link set {name} up"));
+        ip(&format!("-n {name} addr add 198.51.100.2/30 dev out"));
+        ip(&format!("-n {name} link set out up"));
+        made
+    }
+}
+
+impl Drop for Outside {
+    fn drop(&mut self) {
+        run("ip", &["link", "del", &self.name]);
+        run("ip", &["netns", "del", &self.name]);
+    }
 }
 
 #[test]
