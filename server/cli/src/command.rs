@@ -245,6 +245,9 @@ pub struct CreateOptions {
     /// File with root's public ssh keys, one a line.
     #[arg(long, value_name = "FILE")]
     pub ssh_public_keys: Option<PathBuf>,
+    /// Read root's password from standard input, one line; without it root has none.
+    #[arg(long)]
+    pub password_stdin: bool,
     /// Start it when it is made.
     #[arg(long)]
     pub start: bool,

@@ -2,6 +2,7 @@
 
 use model::{Bytes, PowerState, TaskId};
 use protocol::engine::{
+    Secret,
     calls::{
         ContainerRef, CreateContainer, DestroyContainer, GetContainer, LimitChanges, ListContainers,
         RebootContainer, ResumeContainer, SetContainer, ShutdownContainer, StartContainer, StopContainer,
@@ -40,7 +41,7 @@ pub(crate) fn create(session: &Session, options: &CreateOptions) -> Result<u8, C
         limits: changes(&options.limits),
         is_onboot: options.onboot,
         power: if options.start { PowerState::On } else { PowerState::Off },
-        password: None,
+        password: if options.password_stdin { Some(read_password()?) } else { None },
         ssh_keys,
         mac: None,
     })?;
@@ -49,6 +50,13 @@ pub(crate) fn create(session: &Session, options: &CreateOptions) -> Result<u8, C
     }
     tasks::follow(session, &created.task)?;
     if session.is_json && session.is_waiting { status(session, created.vmid.into()) } else { Ok(0) }
+}
+
+/// One line of standard input, so that no password stands in a list of processes.
+fn read_password() -> Result<Secret, CliError> {
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).map_err(CliError::Terminal)?;
+    Ok(Secret::new(line.trim_end_matches(['\r', '\n'])))
 }
 
 pub(crate) fn set(session: &Session, options: SetOptions) -> Result<u8, CliError> {

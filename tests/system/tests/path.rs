@@ -33,6 +33,23 @@ fn a_debian_container_lives_from_create_to_destroy() {
 }
 
 #[test]
+fn the_root_password_works_at_the_login_and_is_nowhere_else() {
+    use std::io::Write;
+    let Some(k) = Instance::start(11) else { return };
+    k.import_debian();
+    let mut create = k.command(&["create", "debian", "--name", "web", "--password-stdin", "--start"]);
+    let mut create = create.stdin(std::process::Stdio::piped()).spawn().unwrap();
+    create.stdin.take().unwrap().write_all(b"a horse, a battery\n").unwrap();
+    assert!(create.wait().unwrap().success());
+    assert_eq!(k.boot("web"), "running");
+    let check = "perl -e '($h) = (getpwnam root)[1]; print crypt(q(a horse, a battery), $h) eq $h ? 1 : 0'";
+    assert_eq!(k.inside("web", check), "1");
+    let files = run("grep", &["-rl", "a horse, a battery", &k.dir().display().to_string()]);
+    assert_eq!(files.out, "", "the password lies on disk");
+    k.finish();
+}
+
+#[test]
 fn lies_about_mac_and_address_are_dropped() {
     let Some(k) = Instance::start(2) else { return };
     k.import_debian();
