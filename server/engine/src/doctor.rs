@@ -35,6 +35,7 @@ pub fn findings(config: &Config, engine: Engine) -> Vec<Finding> {
         all.push(port(config));
     }
     all.extend(subnet(config));
+    all.extend(network::foreign_drops().iter().map(|table| forwarding(config, table)));
     all
 }
 
@@ -87,6 +88,20 @@ fn port(config: &Config) -> Finding {
             "end the other program, or set `listen` in the configuration".into(),
         ),
     }
+}
+
+fn forwarding(config: &Config, table: &str) -> Finding {
+    let bridge = &config.bridge;
+    finding(
+        "forwarding",
+        FindingLevel::Warning,
+        format!(
+            "the table `{table}` drops what it does not know, so containers have no way out (Docker and ufw do this)"
+        ),
+        format!(
+            "Docker: iptables -I DOCKER-USER -i {bridge} -j ACCEPT; iptables -I DOCKER-USER -o {bridge} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT. ufw: ufw route allow in on {bridge}"
+        ),
+    )
 }
 
 fn subnet(config: &Config) -> Option<Finding> {

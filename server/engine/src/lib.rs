@@ -66,6 +66,8 @@ pub struct Engine {
     hub: events::Hub,
     running: tasks::Running,
     sign_in: sign_in::SignIn,
+    /// Held while number, ids and address of a new container are chosen and written down.
+    reserving: Mutex<()>,
     /// Containers whose init runs, as their shims said last.
     live: Mutex<BTreeMap<Vmid, ShimInfo>>,
     readings: Mutex<BTreeMap<Vmid, protocol::engine::view::Usage>>,
@@ -80,6 +82,9 @@ pub enum OpenError {
     /// The data folder.
     #[error("the data folder is not usable")]
     Storage(#[from] storage::StorageError),
+    /// There are containers, but nothing that knows them: an empty database would give their ids away.
+    #[error("{0} is missing although containers lie beside it: put it back, or move the whole folder away")]
+    LostDatabase(PathBuf),
     /// The database.
     #[error("the database is not usable")]
     Store(#[from] store::StoreError),
@@ -109,7 +114,11 @@ impl Engine {
     pub fn open(config: Config, worker: PathBuf) -> Result<Arc<Self>, OpenError> {
         storage::prepare_data_dir(&config.data_dir)?;
         let lock = storage::lock_data_dir(&config.data_dir)?;
-        let store = Store::open(&config.data_dir.join("kiste.db"))?;
+        let database = config.data_dir.join("kiste.db");
+        if !database.exists() && !storage::is_unused(&config.data_dir) {
+            return Err(OpenError::LostDatabase(database));
+        }
+        let store = Store::open(&database)?;
         let pool = Box::new(Plain::new(&config.data_dir));
         let images = ImageStore { data_dir: config.data_dir.clone(), worker, ids: config.ids.own_slot() };
         let runtime = Runtime::new(&config.run_dir, &config.bridge)?;
@@ -130,6 +139,7 @@ impl Engine {
             hub: events::Hub::default(),
             running: tasks::Running::default(),
             sign_in: sign_in::SignIn::default(),
+            reserving: Mutex::default(),
             live: Mutex::default(),
             readings: Mutex::default(),
             watcher: OnceLock::new(),

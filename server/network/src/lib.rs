@@ -92,17 +92,36 @@ pub struct Network {
     is_removed: Mutex<bool>,
 }
 
+/// Tables of other programs that would drop the bridge's traffic (Docker's, ufw's).
+#[must_use]
+pub fn foreign_drops() -> Vec<String> {
+    rules::foreign_drops()
+}
+
 impl Network {
-    /// Makes bridge, rules and server, or finds them again.
+    /// Makes bridge, rules and server, or finds them again. What fails half way leaves nothing that was not
+    /// there before.
     ///
     /// # Errors
     /// [`NetworkError`] says what the host lacks.
     pub fn ensure(spec: NetworkSpec, endpoints: &[Endpoint]) -> Result<Self, NetworkError> {
         let network = Self { spec, is_removed: Mutex::new(false) };
-        network.ensure_bridge()?;
-        network.apply(endpoints)?;
-        dnsmasq::ensure(&network.spec)?;
-        Ok(network)
+        let was_there = rtnetlink::link_index(network.spec.bridge.as_str()).is_ok();
+        match network.set_up(endpoints) {
+            Ok(()) => Ok(network),
+            Err(error) => {
+                if !was_there {
+                    network.remove();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn set_up(&self, endpoints: &[Endpoint]) -> Result<(), NetworkError> {
+        self.ensure_bridge()?;
+        self.apply(endpoints)?;
+        dnsmasq::ensure(&self.spec)
     }
 
     /// Writes rules, DHCP and DNS entries for exactly these containers.

@@ -40,6 +40,35 @@ pub(crate) fn remove(spec: &NetworkSpec) {
     let _ = nft(&["-f", "-"], &text);
 }
 
+/// Tables of others that drop what is forwarded unless they know it, as Docker's and ufw's do; they would
+/// drop the bridge's traffic whatever our own table says. Empty when there are none, or nft is missing.
+pub(crate) fn foreign_drops() -> Vec<String> {
+    let listed = Command::new("/usr/sbin/nft")
+        .args(["list", "chains"])
+        .env_clear()
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output();
+    listed.map(|o| dropping_tables(&String::from_utf8_lossy(&o.stdout))).unwrap_or_default()
+}
+
+/// From the list of all chains: tables with a forward hook whose policy is drop.
+fn dropping_tables(chains: &str) -> Vec<String> {
+    let mut table = "";
+    let mut found = Vec::new();
+    for line in chains.lines().map(str::trim) {
+        if let Some(name) = line.strip_prefix("table ") {
+            table = name.trim_end_matches(" {");
+        } else if line.contains("hook forward")
+            && line.contains("policy drop")
+            && !table.starts_with("bridge")
+        {
+            found.push(table.to_owned());
+        }
+    }
+    found
+}
+
 fn nft(arguments: &[&str], input: &str) -> io::Result<Output> {
     let mut child = Command::new("/usr/sbin/nft")
         .args(arguments)
@@ -123,6 +152,14 @@ table bridge {bridge} {{
 mod tests {
     use super::*;
     use model::network::Nic;
+
+    #[test]
+    fn tables_that_drop_what_is_forwarded_are_named() {
+        let chains = "table ip filter {\n\tchain INPUT {\n\t\ttype filter hook input priority filter; policy drop;\n\t}\n\
+                      \tchain FORWARD {\n\t\ttype filter hook forward priority filter; policy drop;\n\t}\n}\n\
+                      table inet kiste0 {\n\tchain forward {\n\t\ttype filter hook forward priority filter; policy accept;\n\t}\n}\n";
+        assert_eq!(dropping_tables(chains), ["ip filter"]);
+    }
 
     #[test]
     fn every_container_has_its_port_rule_and_everything_else_is_dropped() {

@@ -85,6 +85,12 @@ pub fn new_spool(data_dir: &Path) -> Result<OwnedFd, StorageError> {
     disk::nameless_file(&folder).map_err(write_failed(&folder))
 }
 
+/// Whether no container lies in a data folder that [`prepare_data_dir`] has made.
+#[must_use]
+pub fn is_unused(data_dir: &Path) -> bool {
+    fs::read_dir(data_dir.join("containers")).is_ok_and(|mut entries| entries.next().is_none())
+}
+
 /// The trees of an image's layers in a data folder, base first; all of them are there.
 ///
 /// # Errors

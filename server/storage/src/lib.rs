@@ -19,6 +19,6 @@ pub mod plain;
 mod trash;
 
 pub use data_dir::{
-    DataDirLock, filesystem_name, lock_data_dir, new_spool, prepare_data_dir, resolve_layers,
+    DataDirLock, filesystem_name, is_unused, lock_data_dir, new_spool, prepare_data_dir, resolve_layers,
 };
 pub use driver::{Capabilities, StorageDriver, StorageError};

@@ -3,7 +3,7 @@
 
 use std::{fs, io::Write, path::PathBuf};
 
-use kiste_tests_system::{Instance, names};
+use kiste_tests_system::{Instance, names, run};
 use tar::{Builder, EntryType, Header};
 
 #[test]
@@ -121,6 +121,51 @@ fn hostile_archives_are_refused_and_leave_nothing() {
         }
     }
     assert_eq!(k.ok(&["template", "list", "--json"]), "[]");
+    k.finish();
+}
+
+#[test]
+fn a_full_disk_stops_an_import_and_nothing_is_left() {
+    let Some(k) = Instance::start(12) else { return };
+    let archive = std::env::var("KISTE_TEST_ARCHIVE").unwrap();
+    let staging = k.dir().join("data/staging");
+    let staging = staging.to_str().unwrap();
+    assert_eq!(run("mount", &["-t", "tmpfs", "-o", "size=40m,mode=700", "none", staging]).code, 0);
+    let line = k.refused(&["template", "import", &archive, "--name", "debian"]);
+    let left = names(&k.dir().join("data/staging"));
+    assert_eq!(run("umount", &[staging]).code, 0);
+    assert!(line.to_lowercase().contains("no space left"), "{line}");
+    assert_eq!(left, Vec::<String>::new());
+    assert_eq!(names(&k.dir().join("data/layers")), Vec::<String>::new());
+    // With room again the same archive goes in.
+    k.import_debian();
+    k.finish();
+}
+
+#[test]
+fn a_missing_tool_is_named_with_its_package() {
+    let Some(k) = Instance::start(13) else { return };
+    let dir = k.dir().display();
+    let text = fs::read_to_string(k.dir().join("kiste.toml")).unwrap();
+    let other = text.replace("/data\"", "/other\"").replace("/run\"", "/other-run\"");
+    let other =
+        other.replace("bridge = \"kt", "bridge = \"kn").replace("subnet = \"10.113", "subnet = \"10.213");
+    fs::write(k.dir().join("other.toml"), other).unwrap();
+    for (tool, package) in [("nft", "nftables"), ("dnsmasq", "dnsmasq-base")] {
+        // A view of the host without that one program.
+        let kiste = std::env::var("KISTE_BIN").unwrap();
+        let line = format!(
+            "mkdir -p {dir}/{tool}/u {dir}/{tool}/w && mknod {dir}/{tool}/u/{tool} c 0 0 && \
+             mount -t overlay overlay -o lowerdir=/usr/sbin,upperdir={dir}/{tool}/u,workdir={dir}/{tool}/w /usr/sbin && \
+             exec {kiste} --config {dir}/other.toml serve"
+        );
+        let done = run("unshare", &["-m", "sh", "-c", &line]);
+        assert_eq!(done.code, 1, "{done:?}");
+        assert!(done.err.contains(package), "{done:?}");
+        let bridge = k.name().replace("kt", "kn");
+        assert!(!run("ip", &["-o", "link"]).out.contains(&bridge));
+        assert!(!run("nft", &["list", "tables"]).out.contains(&bridge));
+    }
     k.finish();
 }
 

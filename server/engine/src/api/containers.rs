@@ -104,6 +104,8 @@ pub(super) fn create(
     })?;
     let limits = call.limits.apply_to(model::Limits::default());
     limits.check(engine.capacity).map_err(|e| ApiError::invalid(e.field(), e.to_string()))?;
+    // Two creations at once must not choose the same.
+    let _reserving = engine.reserving.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let vmid = match call.vmid {
         Some(vmid) => vmid,
         None => free(engine.store().free_vmid().map_err(|e| internal(&e))?, "container number")?,

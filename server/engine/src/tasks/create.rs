@@ -40,8 +40,13 @@ pub(crate) fn create(
     let journal = match inserted {
         Ok(journal) => journal,
         Err(StoreError::Taken(what)) => {
+            let field = if what.starts_with("container number") { "vmid" } else { "name" };
             let text = format!("{what} is taken: choose another");
-            return Err(prepared.refuse(ApiError::new(ErrorKind::AlreadyExists, text)));
+            let error = ApiError::new(ErrorKind::AlreadyExists, text);
+            return Err(prepared.refuse(ApiError { field: Some(field.to_owned()), ..error }));
+        }
+        Err(error @ StoreError::TemplateGone(_)) => {
+            return Err(prepared.refuse(ApiError::new(ErrorKind::NotFound, error.to_string())));
         }
         Err(error) => return Err(prepared.refuse(internal(&error))),
     };

@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 use model::{Bytes, Hostname, PowerState, TemplateName, Vmid, limits::CpuLimit};
 use protocol::engine::{
-    ApiError, Secret,
+    Secret,
     calls::{CreateContainer, GetNode, LimitChanges, ListTemplates},
     view::NodeView,
 };
@@ -116,21 +116,14 @@ pub(crate) async fn create(
     if let Some(call) = read(&mut form) {
         match engine.call(&who.changing(form.get("csrf")), call).await {
             Ok(made) => return Ok(see_other(&format!("/tasks/{}", form_urlencode(made.task.as_str())))),
-            Err(error) => mend(&mut form, error).map_err(|e| PageError::at(&who, "containers", e))?,
+            Err(error) => {
+                form.take_refusal(error).map_err(|e| PageError::at(&who, "containers", e))?;
+            }
         }
     }
     let node = node(&who, &engine).await?;
     let view = form_page(Frame::of(&who, "containers"), form, &node);
     Ok(page_with(&view.f, &view, HttpResponse::UnprocessableEntity()))
-}
-
-/// A name that is taken belongs to the field of the name.
-fn mend(form: &mut Form, error: ApiError) -> Result<(), ApiError> {
-    let is_vmid = error.message.starts_with("container number") || error.message.starts_with("VMID");
-    let taken = error.kind == protocol::engine::ErrorKind::AlreadyExists;
-    let field =
-        error.field.clone().or_else(|| taken.then(|| if is_vmid { "vmid" } else { "name" }.to_owned()));
-    form.take_refusal(ApiError { field, ..error })
 }
 
 /// The call that the form asks for; `None` when a field is crooked.

@@ -1,4 +1,4 @@
-//! The web process as a stranger, a forger and an administrator meet it, over the wire.
+//! The service as a stranger, a forger and an administrator meet it, and what it refuses to start with.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{fs, net::TcpStream};
@@ -182,6 +182,22 @@ fn the_web_process_has_no_right_and_ends_with_serve() {
     k.wait("the web process is gone and the port free", gone);
     k.serve();
     assert_eq!(Visitor::new(&k, "jar").get("/healthz").status, 200);
+    k.finish();
+}
+
+#[test]
+fn a_lost_database_is_not_replaced_by_an_empty_one() {
+    let Some(mut k) = Instance::start(24) else { return };
+    k.import_debian();
+    k.ok(&["create", "debian", "--name", "web"]);
+    k.end_serve("TERM");
+    let [database, aside] = ["data/kiste.db", "aside.db"].map(|name| k.dir().join(name));
+    fs::rename(&database, &aside).unwrap();
+    assert!(k.refused(&["serve"]).contains("put it back"));
+    assert!(!database.exists());
+    fs::rename(&aside, &database).unwrap();
+    k.serve();
+    assert_eq!(k.status("web")["name"], "web");
     k.finish();
 }
 
