@@ -51,7 +51,19 @@ impl Group {
         set("cpu.max", format!("{quota} {CPU_PERIOD_US}"), "CPU limit")?;
         set("cpu.weight", limits.cpu_weight.to_string(), "CPU units")?;
         set("pids.max", limits.pids_max.to_string(), "processes")?;
-        set("cpuset.cpus", limits.cpus.clone().unwrap_or_default(), "cores")
+        match limits.cpus.clone().or_else(|| self.all_cpus_v2()) {
+            Some(cpus) => set("cpuset.cpus", cpus, "cores"),
+            None => Ok(()),
+        }
+    }
+
+    /// All CPUs by number, where a limit has to be taken back: the kernel empties no list of a group that
+    /// holds processes. `None` when there is no limit.
+    fn all_cpus_v2(&self) -> Option<String> {
+        let is_limited =
+            fs::read_to_string(self.v2().join("cpuset.cpus")).is_ok_and(|t| !t.trim().is_empty());
+        let all = self.v2().parent().map(|p| fs::read_to_string(p.join("cpuset.cpus.effective")));
+        all.filter(|_| is_limited)?.ok().map(|t| t.trim().to_owned())
     }
 
     fn apply_v1(&self, limits: &GroupLimits, missing: &mut Unenforced) -> io::Result<()> {
@@ -145,6 +157,22 @@ mod tests {
         group.apply(&LIMITS).unwrap();
         assert_eq!(fs::read_to_string(dir.path().join("cpu.max")).unwrap(), "50000 100000");
         assert_eq!(fs::read_to_string(dir.path().join("memory.max")).unwrap(), "67108864");
+    }
+
+    #[test]
+    fn a_limit_on_cores_is_taken_back_by_naming_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let cpus = dir.path().join("100/cpuset.cpus");
+        fs::create_dir(dir.path().join("100")).unwrap();
+        fs::write(dir.path().join("cpuset.cpus.effective"), "0-7\n").unwrap();
+        fs::write(&cpus, "\n").unwrap();
+        let group = Group::new(dir.path().join("100"), Vec::new());
+        group.apply(&LIMITS).unwrap();
+        assert_eq!(fs::read_to_string(&cpus).unwrap(), "\n", "no limit was there");
+        group.apply(&GroupLimits { cpus: Some("3".to_owned()), ..LIMITS }).unwrap();
+        assert_eq!(fs::read_to_string(&cpus).unwrap(), "3");
+        group.apply(&LIMITS).unwrap();
+        assert_eq!(fs::read_to_string(&cpus).unwrap(), "0-7");
     }
 
     #[test]
