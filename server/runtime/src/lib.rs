@@ -7,6 +7,7 @@
 //! | [`container::stop`] | shut down, kill, freeze, thaw | |
 //! | [`container::reach`] | console, exec | → viewer socket |
 //! | [`container::stats`] | one reading | → `ContainerStats` |
+//! | [`delegation`] | the instance's cgroups, where systemd wants them |
 //! | [`shims`] | sockets of the shims, who is there | |
 //! | [`watch`] | one thread that hears of every exit and reboot | → callback |
 //!
@@ -14,6 +15,7 @@
 //! container it has just asked of the shim and the kernel, so a new engine finds all of them again.
 
 pub mod container;
+mod delegation;
 pub mod host;
 mod policy;
 mod shims;
@@ -66,7 +68,7 @@ impl Runtime {
     /// [`RuntimeError`] says what the host lacks.
     pub fn new(run_dir: &std::path::Path, bridge: &BridgeName) -> Result<Self, RuntimeError> {
         let layout = Layout::detect().map_err(RuntimeError::Cgroups)?;
-        let groups = Instance::ensure(layout, bridge.as_str()).map_err(RuntimeError::Cgroups)?;
+        let groups = delegation::ensure(layout, bridge.as_str()).map_err(RuntimeError::Cgroups)?;
         let sockets = run_dir.join("shim");
         match std::fs::create_dir(&sockets) {
             Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
@@ -97,6 +99,6 @@ impl Runtime {
     /// # Errors
     /// The first that could not be removed.
     pub fn remove(&self) -> io::Result<()> {
-        self.groups.remove().and(std::fs::remove_dir(&self.sockets))
+        delegation::remove(&self.groups).and(std::fs::remove_dir(&self.sockets))
     }
 }

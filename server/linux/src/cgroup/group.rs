@@ -95,7 +95,7 @@ impl Group {
     /// Whether a process is in it.
     #[must_use]
     pub fn is_populated(&self) -> bool {
-        fs::read_to_string(self.v2.join("cgroup.events")).is_ok_and(|t| t.lines().any(|l| l == "populated 1"))
+        super::is_populated(&self.v2)
     }
 
     /// Ends every process and waits until none is left.

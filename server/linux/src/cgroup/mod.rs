@@ -1,8 +1,9 @@
 //! Control groups, pure v2 and hybrid; kernel documentation, admin-guide/cgroup-v2 and cgroup-v1.
 //!
-//! Every instance owns one folder of its own name at the top of each tree: `<name>/<id>/` carries the
-//! limits and is root's, `<name>/<id>/payload` is delegated. On a hybrid host the limits sit on
-//! same-named v1 groups outside the container's sight. No other group is ever touched.
+//! Every instance owns one folder of its own name at the top of each tree, or one that the service
+//! manager delegated to it: `<folder>/<id>/` carries the limits and is root's, `<folder>/<id>/payload` is
+//! delegated. On a hybrid host the limits sit on same-named v1 groups outside the container's sight. No
+//! other group is ever touched.
 
 mod devices;
 mod group;
@@ -78,6 +79,7 @@ impl Layout {
 pub struct Instance {
     layout: Layout,
     name: String,
+    v2: PathBuf,
 }
 
 impl Instance {
@@ -86,20 +88,41 @@ impl Instance {
     /// # Errors
     /// The kernel's errno, such as `EROFS` where the tree is not ours to write.
     pub fn ensure(layout: Layout, name: &str) -> io::Result<Self> {
-        let instance = Self { layout, name: name.to_owned() };
-        make_folder(&instance.v2())?;
-        if !instance.layout.is_hybrid() {
-            enable_controllers(&instance.layout.v2)?;
-            enable_controllers(&instance.v2())?;
+        let v2 = layout.v2.join(name);
+        make_folder(&v2)?;
+        if !layout.is_hybrid() {
+            enable_controllers(&layout.v2)?;
         }
-        make_folder(&instance.shims())?;
-        for (controller, folder) in instance.v1() {
+        Self { layout, name: name.to_owned(), v2 }.fill()
+    }
+
+    /// As [`Self::ensure`], in a v2 folder that the service manager keeps for the instance. The process
+    /// that it keeps it by moves to a group below: one that holds processes cannot hand out controllers.
+    ///
+    /// # Errors
+    /// The kernel's errno.
+    pub fn ensure_delegated(layout: Layout, name: &str, v2: PathBuf) -> io::Result<Self> {
+        let instance = Self { layout, name: name.to_owned(), v2 };
+        let keeper = instance.keeper();
+        make_folder(&keeper)?;
+        for pid in fs::read_to_string(instance.v2.join("cgroup.procs"))?.lines() {
+            fs::write(keeper.join("cgroup.procs"), pid)?;
+        }
+        instance.fill()
+    }
+
+    fn fill(self) -> io::Result<Self> {
+        if !self.layout.is_hybrid() {
+            enable_controllers(&self.v2)?;
+        }
+        make_folder(&self.shims())?;
+        for (controller, folder) in self.v1() {
             make_folder(&folder)?;
             if controller == "cpuset" {
                 limits::inherit_cpuset(&folder)?;
             }
         }
-        Ok(instance)
+        Ok(self)
     }
 
     /// The layout underneath.
@@ -108,14 +131,21 @@ impl Instance {
         &self.layout
     }
 
+    /// The instance's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The group that all shims live in.
     #[must_use]
     pub fn shims(&self) -> PathBuf {
-        self.v2().join("shims")
+        self.v2.join("shims")
     }
 
-    fn v2(&self) -> PathBuf {
-        self.layout.v2.join(&self.name)
+    /// The group of the process that a delegated folder is kept by.
+    fn keeper(&self) -> PathBuf {
+        self.v2.join("keeper")
     }
 
     fn v1(&self) -> Vec<(&'static str, PathBuf)> {
@@ -133,7 +163,7 @@ impl Instance {
     pub fn group(&self, id: u32) -> Group {
         let id = id.to_string();
         let v1 = self.v1().into_iter().map(|(c, folder)| (c, folder.join(&id))).collect();
-        Group::new(self.v2().join(id), v1)
+        Group::new(self.v2.join(id), v1)
     }
 
     /// Numbers of all groups that exist.
@@ -141,7 +171,7 @@ impl Instance {
     /// # Errors
     /// When the tree cannot be read.
     pub fn list(&self) -> io::Result<Vec<u32>> {
-        let names = fs::read_dir(self.v2())?.flatten().map(|e| e.file_name());
+        let names = fs::read_dir(&self.v2)?.flatten().map(|e| e.file_name());
         Ok(names.filter_map(|n| n.to_str()?.parse().ok()).collect())
     }
 
@@ -151,16 +181,22 @@ impl Instance {
     /// The first that could not be removed; the others are removed all the same.
     pub fn remove(&self) -> io::Result<()> {
         // A shim that was just let go of may still be on its way out.
-        let mut result = match group::wait_for_event(&self.v2(), "populated 0", SHIM_PATIENCE) {
+        let mut result = match group::wait_for_event(&self.v2, "populated 0", SHIM_PATIENCE) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
             result => result,
         };
         let v1 = self.v1().into_iter().map(|(_, folder)| folder);
-        for folder in [self.shims(), self.v2()].into_iter().chain(v1) {
+        for folder in [self.shims(), self.keeper(), self.v2.clone()].into_iter().chain(v1) {
             result = result.and(remove_folder(&folder));
         }
         result
     }
+}
+
+/// Whether a process is in a v2 group or below it; `false` when there is no such group.
+#[must_use]
+pub fn is_populated(folder: &Path) -> bool {
+    fs::read_to_string(folder.join("cgroup.events")).is_ok_and(|t| t.lines().any(|l| l == "populated 1"))
 }
 
 fn enable_controllers(folder: &Path) -> io::Result<()> {
