@@ -124,6 +124,28 @@ impl Instance {
         child.wait().unwrap();
     }
 
+    /// Ends all shims of the instance at once, and waits until they are gone.
+    pub fn kill_shims(&self) {
+        let trees = fs::read_dir("/sys/fs/cgroup").unwrap().flatten();
+        let mut groups = trees.map(|t| t.path().join(&self.name).join("shims"));
+        let group = groups.find(|g| g.exists()).unwrap();
+        let pids = fs::read_to_string(group.join("cgroup.procs")).unwrap();
+        assert_ne!(pids, "");
+        for pid in pids.lines() {
+            run("kill", &["-s", "KILL", pid]);
+        }
+        self.wait("the shims are gone", || {
+            let left = fs::read_to_string(group.join("cgroup.procs")).unwrap();
+            !pids.lines().any(|pid| left.lines().any(|l| l == pid))
+        });
+    }
+
+    /// What the engine has said so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.dir().join("log")).unwrap_or_default()
+    }
+
     /// Runs a verb.
     #[must_use]
     pub fn kiste(&self, words: &[&str]) -> Done {
@@ -178,8 +200,7 @@ impl Instance {
     pub fn wait(&self, what: &str, mut is_true: impl FnMut() -> bool) {
         let end = Instant::now() + PATIENCE;
         while !is_true() {
-            let log = || fs::read_to_string(self.dir().join("log")).unwrap_or_default();
-            assert!(Instant::now() < end, "{what}: not within {PATIENCE:?}\n{}", log());
+            assert!(Instant::now() < end, "{what}: not within {PATIENCE:?}\n{}", self.log());
             thread::yield_now();
         }
     }
@@ -232,7 +253,7 @@ impl Drop for Instance {
         if !thread::panicking() {
             return;
         }
-        eprintln!("log of the engine:\n{}", fs::read_to_string(self.dir().join("log")).unwrap_or_default());
+        eprintln!("log of the engine:\n{}", self.log());
         for vmid in names(&self.dir().join("data/containers")) {
             let _ = self.kiste(&["destroy", &vmid, "--force"]);
         }

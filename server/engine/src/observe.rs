@@ -172,6 +172,13 @@ fn heard(engine: &Engine, vmid: Vmid, info: Option<ShimInfo>) {
     if engine.running.task_on(&vmid.to_string()).is_some() || !engine.live().contains_key(&vmid) {
         return;
     }
+    if info.is_none()
+        && let Ok(Some(row)) = engine.store().find_container(vmid)
+        && crate::recover::take_over(engine, &row)
+    {
+        tell(engine, vmid);
+        return;
+    }
     let exit = engine.runtime.collect(vmid).or(info.and_then(|i| i.exit));
     settle_exit(engine, vmid, exit.as_ref());
 }
@@ -181,6 +188,9 @@ pub(crate) fn settle_exit(engine: &Engine, vmid: Vmid, exit: Option<&ExitRecord>
     engine.note_stopped(vmid);
     let reason = match exit {
         Some(ExitRecord::PoweredOff) => None,
+        Some(ExitRecord::Exited(code)) if *code < 0 => {
+            Some("init has ended; how is not known, since the shim that began it had died".to_owned())
+        }
         Some(ExitRecord::Exited(code)) => Some(format!("init ended with exit code {code}: see the console")),
         Some(ExitRecord::Killed(signal)) => {
             Some(format!("init was ended by signal {signal}: out of memory?"))

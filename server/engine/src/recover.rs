@@ -1,10 +1,11 @@
-//! After a start: what was cut off is undone or resumed, what runs is found again by looking.
+//! After a start: what was cut off is undone or resumed, what runs is found again by looking. A container
+//! whose shim has died gets a new one, at a start or at once.
 
 use std::sync::Arc;
 
 use model::{PowerState, TaskId, Vmid, task::TaskState};
 use network::Endpoint;
-use store::{JournalEntry, Store, StoreError};
+use store::{ContainerRow, JournalEntry, Store, StoreError};
 
 use crate::{Engine, clock, observe, tasks};
 
@@ -69,6 +70,7 @@ fn adopt(engine: &Engine) -> Result<(), StoreError> {
                 engine.runtime.collect(vmid);
                 observe::settle_exit(engine, vmid, info.exit.as_ref());
             }
+            (Ok(None), Some(row)) if take_over(engine, &row) => {}
             (Ok(_), _) => {
                 let _ = engine.runtime.stop(vmid);
             }
@@ -78,6 +80,27 @@ fn adopt(engine: &Engine) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// Gives a new shim to a container that runs on although its shim has died; `false` when none does.
+pub(crate) fn take_over(engine: &Engine, row: &ContainerRow) -> bool {
+    let vmid = row.config.vmid;
+    if !engine.runtime.has_processes(vmid) {
+        return false;
+    }
+    let adopted = tasks::power::plan(engine, row)
+        .and_then(|plan| engine.runtime.adopt(&plan).map_err(|e| crate::error::chain(&e)));
+    match adopted {
+        Ok(info) => {
+            tracing::warn!(%vmid, "the shim had died, a new one has taken over: earlier console output is lost");
+            engine.note_running(info);
+            true
+        }
+        Err(error) => {
+            tracing::error!(%vmid, %error, "the shim has died and init could not be taken over: it is ended");
+            false
+        }
+    }
 }
 
 /// After a boot of the host, containers with `onboot` start; others that ran are off now.

@@ -165,7 +165,7 @@ pub struct ShimInfo {
 pub enum ExitRecord {
     /// `poweroff` or `halt` inside (init was ended by SIGINT), or exit code 0.
     PoweredOff,
-    /// Init ended with an exit code.
+    /// Init ended with an exit code; below 0 it is not known, since an adopting shim is not told.
     Exited(i32),
     /// Init was ended by a signal.
     Killed(i32),

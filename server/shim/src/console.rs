@@ -75,6 +75,12 @@ impl Console {
         Self { ring: Ring::new(scrollback as usize), viewers: Vec::new(), input: Vec::new() }
     }
 
+    /// Says something to all viewers, of now and later.
+    pub(crate) fn note(&mut self, text: &str) {
+        self.ring.write(text.as_bytes());
+        self.flush();
+    }
+
     /// Sockets to watch, and what for. The writer is not heard while its last input waits for the pty.
     pub(crate) fn sockets(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
         self.viewers.iter().enumerate().map(|(index, v)| {

@@ -56,6 +56,8 @@ fn run(report: &Channel) -> Result<Option<serve::Shim>, Failure> {
     let _ = rustix::process::setsid();
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
         .at("hide memory")?;
+    // Else it bears the number of the descriptor that it was executed from.
+    let _ = rustix::thread::set_name(c"kiste-shim");
     // Modes below are meant as they are written, whatever the engine was started with.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     // The container's parent is the last to go when memory is short; children put it back. Not every

@@ -29,6 +29,9 @@ use crate::{
 /// stopped: every launch is work of the host that no limit of the container counts.
 const QUICK_REBOOTS_MAX: u32 = 10;
 const QUICK_REBOOT: Duration = Duration::from_secs(1);
+/// What viewers of an adopted container see first.
+const LOST: &str = "[kiste] The process that kept this console had died. What was said before is lost,\r\n\
+    [kiste] and the container writes here again after its next start; `kiste enter` works.\r\n";
 const SIGHUP: i32 = 1;
 const SIGINT: i32 = 2;
 
@@ -72,7 +75,10 @@ impl Shim {
         listener: OwnedFd,
     ) -> Result<Self, Failure> {
         rustix::io::ioctl_fionbio(&init.console, true).at("prepare the console")?;
-        let console = Console::new(plan.scrollback_bytes);
+        let mut console = Console::new(plan.scrollback_bytes);
+        if tree.is_none() {
+            console.note(LOST);
+        }
         let control = Control::new(listener);
         Ok(Self {
             proof,

@@ -242,6 +242,34 @@ fn containers_outlive_the_engine() {
 }
 
 #[test]
+fn containers_outlive_their_shims() {
+    let Some(mut k) = Instance::start(6) else { return };
+    k.import_debian();
+    k.ok(&["create", "debian", "--name", "orphan", "--memory", "256", "--start"]);
+    assert_eq!(k.boot("orphan"), "running");
+    let id = k.inside("orphan", "stat -c %Y /proc/1");
+    let taken_over = |k: &Instance| k.log().matches("earlier console output is lost").count();
+    // While the engine is down, then under its eyes.
+    k.end_serve("KILL");
+    k.kill_shims();
+    k.serve();
+    assert_eq!(taken_over(&k), 1);
+    assert_eq!(k.status("orphan")["status"], "running");
+    assert_eq!(k.inside("orphan", "stat -c %Y /proc/1"), id);
+    k.kill_shims();
+    k.wait("a new shim takes over", || taken_over(&k) == 2);
+    assert_eq!(
+        k.inside("orphan", "stat -c %Y /proc/1; systemctl is-system-running"),
+        format!("{id}\nrunning")
+    );
+    k.ok(&["shutdown", "orphan"]);
+    assert_eq!(k.status("orphan")["status"], "stopped");
+    k.ok(&["start", "orphan"]);
+    assert_eq!(k.boot("orphan"), "running");
+    k.finish();
+}
+
+#[test]
 fn an_engine_killed_in_the_middle_leaves_whole_containers_or_none() {
     let Some(mut k) = Instance::start(5) else { return };
     k.import_debian();

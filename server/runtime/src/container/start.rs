@@ -79,6 +79,12 @@ impl Runtime {
         }
     }
 
+    /// Whether a process of the container is there, with a shim or without.
+    #[must_use]
+    pub fn has_processes(&self, vmid: model::Vmid) -> bool {
+        self.groups.group(vmid.get()).is_populated()
+    }
+
     /// Ends whatever is left of a container that has no shim, and takes its cgroups and socket away.
     pub fn clear(&self, vmid: model::Vmid) {
         let group = self.groups.group(vmid.get());
