@@ -1,6 +1,9 @@
 //! Tasks and their logs.
 
-use model::{TaskId, task::Task};
+use model::{
+    TaskId,
+    task::{Task, TaskState},
+};
 use rusqlite::{OptionalExtension, params};
 
 use crate::{Store, StoreError};
@@ -17,10 +20,12 @@ impl Store {
         let sql = "INSERT INTO settings VALUES ('task_number', (SELECT COALESCE(MAX(number), 0) + 1 FROM tasks)) \
             ON CONFLICT(key) DO UPDATE SET value = CAST(value AS INTEGER) + 1 \
             RETURNING CAST(value AS INTEGER)";
-        Ok(self.lock().query_row(sql, [], |r| r.get(0))?)
+        // What a loss of power takes is the end of the log: the number goes together with its task.
+        self.relaxed_transaction(|c| Ok(c.query_row(sql, [], |r| r.get(0))?))
     }
 
-    /// Adds a task, or writes its present state.
+    /// Adds a task, or writes its present state. That it is under way is not worth waiting for the disk: no
+    /// task survives its engine, and what it had begun is in the journal.
     ///
     /// # Errors
     /// [`StoreError::Taken`] when another task has its number.
@@ -30,7 +35,11 @@ impl Store {
             ON CONFLICT(number) DO UPDATE SET state = ?4, task = ?6 WHERE id = ?2";
         let json = serde_json::to_string(task)?;
         let values = params![number, task.id.as_str(), task.object, task.state.as_str(), task.started, json];
-        match self.lock().execute(sql, values)? {
+        let written = match task.state {
+            TaskState::Running => self.relaxed_transaction(|c| Ok(c.execute(sql, values)?))?,
+            TaskState::Done | TaskState::Failed | TaskState::Cancelled => self.lock().execute(sql, values)?,
+        };
+        match written {
             0 => Err(StoreError::Taken(format!("task number {number}"))),
             _ => Ok(()),
         }
@@ -113,7 +122,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::task::{TaskIdParts, TaskKind, TaskState};
+    use model::task::{TaskIdParts, TaskKind};
 
     fn task(number: u32, object: &str, started: i64) -> Task {
         let parts = TaskIdParts {
