@@ -18,7 +18,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kiste_tests_system::Instance;
 use thirtyfour::{
     By, Capabilities, CapabilitiesHelper, ChromiumLikeCapabilities, DesiredCapabilities, WebDriver,
     WebElement,
@@ -48,7 +47,7 @@ pub struct Browser {
 
 /// Runs a journey in a browser; checks at its end that no page broke a rule of its own.
 pub fn travel<F: Future<Output = Browser>>(
-    k: &Instance,
+    address: String,
     screen: Screen,
     language: &str,
     name: &str,
@@ -56,13 +55,13 @@ pub fn travel<F: Future<Output = Browser>>(
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let browser = Browser::open(k, screen, language, name).await;
+        let browser = Browser::open(address, screen, language, name).await;
         journey(browser).await.close().await;
     });
 }
 
 impl Browser {
-    async fn open(k: &Instance, screen: Screen, language: &str, name: &str) -> Self {
+    async fn open(address: String, screen: Screen, language: &str, name: &str) -> Self {
         let mut process = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -76,7 +75,7 @@ impl Browser {
             .unwrap();
         let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), capabilities(screen, language)).await;
         let driver = driver.unwrap();
-        Self { driver, process, address: k.address(), name: name.to_owned(), shots: 0 }
+        Self { driver, process, address, name: name.to_owned(), shots: 0 }
     }
 
     async fn close(mut self) {
@@ -85,12 +84,19 @@ impl Browser {
             .iter()
             .map(|entry| format!("{entry:?}"))
             // A form that comes back has a status that the browser writes down.
-            .filter(|line| !line.contains("Failed to load resource"))
+            .filter(|line| {
+                !line.contains("Failed to load resource") && !line.contains("WebSocket connection to")
+            })
             .collect();
         self.driver.clone().quit().await.unwrap();
         self.process.kill().unwrap();
         self.process.wait().unwrap();
         assert_eq!(broken, Vec::<String>::new(), "the pages broke rules");
+    }
+
+    /// The instance was started again and listens somewhere else.
+    pub fn move_to(&mut self, address: String) {
+        self.address = address;
     }
 
     /// Opens a path of the instance.

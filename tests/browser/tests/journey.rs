@@ -28,10 +28,10 @@ async fn set_up(mut b: Browser, code: &str, finish: &str) -> Browser {
 
 #[test]
 fn an_administrator_goes_from_an_empty_machine_to_a_container_and_back() {
-    let Some(k) = Instance::start(40) else { return };
+    let Some(mut k) = Instance::start(40) else { return };
     let archive = std::env::var("KISTE_TEST_ARCHIVE").unwrap();
     let code = k.told("Setup code, good once: ");
-    travel(&k, Screen::Desktop, "en", "desktop", async |b| {
+    travel(k.address(), Screen::Desktop, "en", "desktop", async |b| {
         let mut b = set_up(b, &code, "Create the account").await;
 
         b.go("/templates").await;
@@ -72,6 +72,7 @@ fn an_administrator_goes_from_an_empty_machine_to_a_container_and_back() {
 
         console(&mut b).await;
         limits(&mut b, &k).await;
+        survival(&mut b, &mut k).await;
 
         b.go("/tasks").await;
         b.see_in("table", "Create: web").await;
@@ -125,6 +126,21 @@ async fn console(b: &mut Browser) {
     b.shot("console-login").await;
 }
 
+/// The service dies while a console is open; the container, its console's past and the session do not.
+async fn survival(b: &mut Browser, k: &mut Instance) {
+    b.go("/containers/web/console?kind=login").await;
+    b.see_in(".xterm-rows", "login:").await;
+    k.end_serve("KILL");
+    b.see_in("#terminal-status", "The connection is lost").await;
+    k.serve();
+    b.move_to(k.address());
+    b.go("/containers/web/console?kind=login").await;
+    b.see_in(".xterm-rows", "login:").await;
+    b.click("#terminal").await;
+    b.find_hidden(".xterm-helper-textarea").await.send_keys("nobody\n").await.unwrap();
+    b.see_in(".xterm-rows", "Password:").await;
+}
+
 async fn limits(b: &mut Browser, k: &Instance) {
     b.go("/containers/web/resources").await;
     b.shot("resources").await;
@@ -145,7 +161,7 @@ fn the_same_path_works_on_a_phone_in_german() {
     let Some(k) = Instance::start(41) else { return };
     k.import_debian();
     let code = k.told("Setup code, good once: ");
-    travel(&k, Screen::Phone, "de", "phone", async |b| {
+    travel(k.address(), Screen::Phone, "de", "phone", async |b| {
         let mut b = set_up(b, &code, "Konto anlegen").await;
         b.press("Neuer Container").await;
         b.shot("cards").await;
