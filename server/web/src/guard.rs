@@ -14,12 +14,12 @@ use actix_web::{
     middleware::Next,
 };
 
-/// Headers of every answer.
-const HEADERS: [(HeaderName, &str); 7] = [
+/// Headers of every answer. No HSTS: it would hold for all ports of the host, and other services there
+/// may speak plain HTTP; ours listens with TLS only.
+const HEADERS: [(HeaderName, &str); 6] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "same-origin"),
-    (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
