@@ -10,7 +10,7 @@ side_by_side.py PEERS KISTE ROUNDS COUNT
 Kiste runs with everything on: NIC, limits, system call filter, id-mapped overlay. The peers are the
 ones of the budgets: lxc tuned (with and without veth) and crun (neither NIC nor filter).
 """
-import os, runpy, signal, subprocess, sys, time
+import json, os, runpy, shutil, signal, subprocess, sys, time
 
 peers_dir, binary, rounds, count = sys.argv[1], os.path.abspath(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 sys.path.insert(0, peers_dir)
@@ -33,7 +33,6 @@ class Kiste(P.Peer):
         P.run(self.kiste("create", template, "--name", n, "--memory", "256"))
 
     def number(self, n):
-        import json
         if n not in self.numbers:
             self.numbers[n] = json.loads(P.run(self.kiste("status", n, "--json")))["vmid"]
         return self.numbers[n]
@@ -134,11 +133,11 @@ def main():
         create_debian()
         supervisors()
     finally:
-        import json
         for row in json.loads(P.run(kiste.kiste("list", "--json"))):
             P.run(kiste.kiste("destroy", str(row["vmid"]), "--force"), False)
         process.send_signal(signal.SIGTERM)
         process.wait()
+        shutil.rmtree(HOME)
 
 
 main()
