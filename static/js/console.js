@@ -78,11 +78,13 @@ function start() {
       say(data.connected);
       terminal.focus();
     };
+    const own = socket;
     socket.onmessage = ({ data: message }) => {
+      if (own !== socket) return;
       if (typeof message === "string") notice(JSON.parse(message));
       else terminal.write(new Uint8Array(message));
     };
-    socket.onclose = () => { if (!over) ended(data.lost); };
+    socket.onclose = () => { if (own === socket && !over) ended(data.lost); };
   }
   function send(bytes) {
     if (socket?.readyState !== WebSocket.OPEN) return;

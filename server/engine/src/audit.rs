@@ -22,7 +22,10 @@ pub(crate) fn record(engine: &Engine, caller: &Caller, request: &Request, result
         Err(error) => match error.kind {
             // An ended session is no deed; else every stranger could fill the log.
             ErrorKind::Unauthenticated if request.class() != CallClass::Open => return,
-            ErrorKind::Denied | ErrorKind::Unauthenticated | ErrorKind::Throttled => "denied",
+            // Nor may a stranger fill it by trying again and again: the tries that were looked at are in it.
+            ErrorKind::Throttled => return,
+            ErrorKind::WrongStatus if matches!(request, Request::CompleteSetup(_)) => return,
+            ErrorKind::Denied | ErrorKind::Unauthenticated => "denied",
             _ if is_reading(request) => return,
             _ => "failed",
         },

@@ -27,7 +27,9 @@ use crate::{
 };
 
 /// Most connections at a time on one socket.
-const CONNECTIONS_MAX: usize = 512;
+const CONNECTIONS_MAX: usize = 256;
+/// How long to wait after a connection could not be taken.
+const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// What a call gives back: a value, descriptors, or a stream of events.
 pub(crate) struct Outcome {
@@ -58,15 +60,17 @@ pub fn listen_private(path: &Path) -> Result<OwnedFd, ChannelError> {
     }
 }
 
-/// Serves a socket until it fails; `uid` is the only peer that is let in.
+/// Serves a socket for good; `uid` is the only peer that is let in.
 pub(crate) fn serve(engine: &Arc<Engine>, listener: &OwnedFd, door: Door, uid: u32) {
     let open = Arc::new(AtomicUsize::new(0));
     loop {
         let (channel, peer) = match accept_from(listener.as_fd()) {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::error!(?door, error = %crate::error::chain(&error), "the socket failed");
-                return;
+                // Out of descriptors, or the peer was gone before it was let in: neither lasts.
+                tracing::error!(?door, error = %crate::error::chain(&error), "a connection was not taken");
+                thread::sleep(ACCEPT_PAUSE);
+                continue;
             }
         };
         if peer != uid || open.load(Ordering::Relaxed) >= CONNECTIONS_MAX {
@@ -74,10 +78,10 @@ pub(crate) fn serve(engine: &Arc<Engine>, listener: &OwnedFd, door: Door, uid: u
             continue;
         }
         open.fetch_add(1, Ordering::Relaxed);
-        let (engine, open) = (Arc::clone(engine), Arc::clone(&open));
+        let (engine, closed) = (Arc::clone(engine), Countdown(Arc::clone(&open)));
         let spawned = thread::Builder::new().name("call".into()).stack_size(512 * 1024).spawn(move || {
-            // Runs also when a call panics: the count must not leak.
-            let _closed = Countdown(open);
+            // Runs also when a call panics, or when no thread was to be had: the count must not leak.
+            let _closed = closed;
             converse(&engine, &channel, door);
         });
         if let Err(error) = spawned {

@@ -68,12 +68,14 @@ pub(crate) fn serve(config: Config) -> Result<(), ServeError> {
     prepare_run_dir(&config)?;
     let tcp = TcpListener::bind(config.listen).map_err(|e| ServeError::Port(config.listen, e))?;
     let program = std::env::current_exe().map_err(|e| ServeError::RunDir("/proc/self/exe".into(), e))?;
+    // What can be wrong with files of the operator's comes before anything is made.
+    let configured = config.tls.is_some().then(|| tls(&config)).transpose()?;
     let engine = Engine::open(config.clone(), program)?;
     let local = config.run_dir.join(LOCAL_SOCKET);
     let web = config.run_dir.join(WEB_SOCKET);
     let uid = config.ids.web_uid();
     engine.serve(listen(&local)?, listen_for(&web, uid.0)?, uid)?;
-    let pem = tls(&config)?;
+    let pem = configured.map_or_else(|| tls(&config), Ok)?;
     let address = tcp.local_addr().map_err(|e| ServeError::Port(config.listen, e))?;
     let supply = web_process::Supply {
         listener: tcp,

@@ -33,6 +33,14 @@ impl Bytes {
         self.0 >> 20
     }
 
+    /// The size as a form shows it: the largest unit that divides it, so that nothing is lost when it comes
+    /// back unchanged.
+    #[must_use]
+    pub fn to_exact_text(self) -> String {
+        let unit = UNITS.iter().find(|(_, size)| self.0 >= *size && self.0.is_multiple_of(*size));
+        unit.map_or_else(|| "0".to_owned(), |(name, size)| format!("{} {name}", self.0 / size))
+    }
+
     /// Reads a size as people type it (`512M`, `2 GiB`, `1,5g`); a bare number counts `unit` each.
     ///
     /// # Errors
@@ -94,6 +102,15 @@ impl fmt::Display for Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_form_gives_back_what_it_showed() {
+        for n in [0, 1, 1023, 1024, 1500 << 20, 3 << 30, (1 << 30) + 1, u64::from(u32::MAX)] {
+            let text = Bytes(n).to_exact_text();
+            assert_eq!(Bytes::parse_with_default_unit(&text, Bytes(1)), Ok(Bytes(n)), "{text}");
+        }
+        assert_eq!(Bytes::mib(1500).to_exact_text(), "1500 MiB");
+    }
 
     #[test]
     fn sizes_are_read_as_people_write_them() {

@@ -190,7 +190,10 @@ async fn bridge(mut session: Session, mut messages: AggregatedMessageStream, rid
     while started.is_ok() {
         tokio::select! {
             said = output.recv() => match said {
-                Some(Output::Bytes(bytes)) => if session.binary(bytes).await.is_err() { break },
+                Some(Output::Bytes(bytes)) => {
+                    // A browser that does not read must not hold the console.
+                    if !matches!(time::timeout(PING * 2, session.binary(bytes)).await, Ok(Ok(()))) { break }
+                },
                 Some(Output::Notice(text)) => if session.text(text).await.is_err() { break },
                 Some(Output::End(text)) => { end(session.clone(), &text).await; break }
                 None => { end(session.clone(), &notice("lost", "")).await; break }

@@ -11,6 +11,17 @@ pub(crate) struct Form {
     errors: Vec<(String, String)>,
 }
 
+/// A whole number as people type it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WholeNumber(pub(crate) u32);
+
+impl std::str::FromStr for WholeNumber {
+    type Err = String;
+    fn from_str(s: &str) -> Result<Self, String> {
+        s.parse().map(Self).map_err(|_| format!("{s:?} is no whole number: write one such as 2"))
+    }
+}
+
 /// Longest form that is taken.
 pub(crate) const FORM_MAX: usize = 64 * 1024;
 
@@ -105,8 +116,9 @@ mod tests {
     #[test]
     fn what_is_wrong_stays_beside_what_was_typed() {
         let mut form = Form::filled(&[("cores", "many".into()), ("name", " web ".into())]);
-        assert_eq!(form.parse::<u32>("cores"), None);
-        assert_eq!(form.parse_optional::<u32>("swap"), None);
+        assert_eq!(form.parse::<WholeNumber>("cores"), None);
+        assert!(form.error("cores").contains("whole number"));
+        assert_eq!(form.parse_optional::<WholeNumber>("swap"), None);
         assert_eq!(form.get("cores"), "many");
         assert!(!form.error("cores").is_empty() && form.error("swap").is_empty());
         assert_eq!(form.get("name"), "web");

@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// Most streams at a time: each has a thread here and one in the engine.
-const STREAMS_MAX: usize = 256;
+const STREAMS_MAX: usize = 128;
 
 /// Counts the streams.
 #[derive(Debug, Clone)]
@@ -219,6 +219,7 @@ impl Patcher {
         };
         if !summary.status.is_up() {
             patch.add_tiles(&tiles(self.language, &summary, None));
+            patch.add_tiles(&limit_tiles(self.language, &summary, None));
         }
         self.summaries.insert(summary.vmid, summary);
         patch

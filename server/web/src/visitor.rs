@@ -61,7 +61,12 @@ impl Visitor {
         Self {
             caller: Caller { session: cookie(SESSION_COOKIE).map(Secret::new), csrf: None, address },
             language: chosen.unwrap_or_else(|| Language::accepted(accepted.unwrap_or_default())),
-            path: request.uri().path_and_query().map_or("/", |p| p.as_str()).to_owned(),
+            path: if request.method().is_safe() {
+                request.uri().path_and_query().map_or("/", |p| p.as_str()).to_owned()
+            } else {
+                // A form's address has no page to come back to.
+                "/containers".to_owned()
+            },
             flash: cookie(FLASH_COOKIE).filter(|key| key.starts_with("flash-") && Language::En.has(key)),
         }
     }

@@ -130,7 +130,10 @@ fn forged_and_stale_forms_change_nothing() {
     assert_eq!(stale.status, 409);
     assert!(stale.text.contains("Somebody else changed"), "{}", stale.text);
     assert_eq!(k.status("web")["memory_max_bytes"], 200 << 20);
-    let low = limits("2", "8M");
+    k.ok(&["set", "web", "--memory", "1500"]);
+    let page = admin.get("/containers/web/resources").text;
+    assert!(page.contains("value=\"1500 MiB\""), "a form must not round: {page}");
+    let low = limits("3", "8M");
     assert!(low.status == 422 && low.text.contains("at least 16 MiB"), "{}", low.text);
     // A console: not from another site, not without a ticket, not with one used.
     k.ok(&["start", "web"]);

@@ -248,9 +248,9 @@ installed = Installed
 # Messages after an action
 flash-start = It starts.
 flash-shutdown = It is shutting down.
-flash-stop = It is stopped.
+flash-stop = It is stopping.
 flash-reboot = It restarts.
-flash-suspend = It is paused.
+flash-suspend = It is pausing.
 flash-resume = It goes on.
 flash-saved = Saved, and already in force.
 flash-cancel = The task was asked to end.

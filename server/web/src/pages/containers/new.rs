@@ -14,7 +14,7 @@ use protocol::engine::{
 use crate::{
     engine::EngineClient,
     error::{PageError, form_urlencode},
-    form::Form,
+    form::{Form, WholeNumber},
     format,
     pages::{
         Frame,
@@ -155,11 +155,15 @@ pub(super) fn read_limits(form: &mut Form) -> LimitChanges {
     LimitChanges {
         memory_max: read_bytes(form, "memory"),
         swap_max: read_bytes(form, "swap"),
-        cores: Some(form.parse_optional("cores")),
+        cores: Some(number(form, "cores")),
         cpulimit: Some(form.parse_optional::<CpuLimit>("cpulimit")),
-        cpuunits: form.parse_optional("cpuunits"),
-        pids_max: form.parse_optional("pids"),
+        cpuunits: number(form, "cpuunits"),
+        pids_max: number(form, "pids"),
     }
+}
+
+fn number(form: &mut Form, name: &str) -> Option<u32> {
+    form.parse_optional::<WholeNumber>(name).map(|n| n.0)
 }
 
 fn read_bytes(form: &mut Form, name: &str) -> Option<Bytes> {

@@ -56,8 +56,8 @@ fn stored(detail: &ContainerDetail) -> Vec<(&'static str, String)> {
     let limits = &detail.config.limits;
     let onboot = if detail.config.is_onboot { "1" } else { "" };
     vec![
-        ("memory", limits.memory_max.to_string()),
-        ("swap", limits.swap_max.to_string()),
+        ("memory", limits.memory_max.to_exact_text()),
+        ("swap", limits.swap_max.to_exact_text()),
         ("cores", limits.cores.map(|n| n.to_string()).unwrap_or_default()),
         ("cpulimit", limits.cpulimit.map(|n| n.to_string()).unwrap_or_default()),
         ("cpuunits", limits.cpuunits.to_string()),
@@ -149,6 +149,8 @@ pub(crate) async fn set(
     }
     let builder = if is_stale { HttpResponse::Conflict() } else { HttpResponse::UnprocessableEntity() };
     let view = view(Frame::of(&who, "containers"), &detail, form);
-    let view = ContainerResourcesPage { is_stale, asks_below: is_below, ..view };
+    // What somebody else saved meanwhile must be shown before it can be replaced.
+    let version = version.filter(|_| !is_stale).unwrap_or(view.version);
+    let view = ContainerResourcesPage { is_stale, version, asks_below: is_below, ..view };
     Ok(page_with(&view.f, &view, builder))
 }
