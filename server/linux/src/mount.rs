@@ -132,7 +132,7 @@ pub fn enter_copy_of_current_folder() -> io::Result<OwnedFd> {
     Ok(tree)
 }
 
-/// Detaches the mount at `path` of the host's namespace; that nothing is there is no error.
+/// Detaches the mount at `path` of this process's namespace; that nothing is there is no error.
 ///
 /// # Errors
 /// The kernel's errno.

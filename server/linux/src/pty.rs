@@ -1,6 +1,7 @@
 //! Pseudo terminals from a container's own devpts; pts(4).
 
 use std::{
+    ffi::CString,
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
@@ -30,6 +31,16 @@ pub fn open_pair(devpts: BorrowedFd<'_>) -> io::Result<(OwnedFd, OwnedFd)> {
 pub fn open_slave(master: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     Ok(rustix::pty::ioctl_tiocgptpeer(master, flags)?)
+}
+
+/// The name of a master's slave in its devpts: a number.
+///
+/// # Errors
+/// The kernel's errno.
+pub fn name(master: BorrowedFd<'_>) -> io::Result<CString> {
+    let path = rustix::pty::ptsname(master, Vec::new())?;
+    let name = path.to_bytes().rsplit(|b| *b == b'/').next().unwrap_or_default();
+    CString::new(name).map_err(io::Error::other)
 }
 
 /// Tells the terminal its size in character cells.

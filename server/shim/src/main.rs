@@ -72,7 +72,7 @@ fn run(report: &Channel) -> Result<Option<serve::Shim>, Failure> {
         }
         ShimTask::Adopt(plan) => {
             let listener = inherited_descriptor(4).at("take over the listening socket")?;
-            let init = adopt::adopt(&plan)?;
+            let init = adopt::adopt(proof, &plan)?;
             begin(serve::Shim::new(proof, plan, None, init, listener)?, report)
         }
         ShimTask::Inject(plan, injections) => {

@@ -30,8 +30,7 @@ use crate::{
 const QUICK_REBOOTS_MAX: u32 = 10;
 const QUICK_REBOOT: Duration = Duration::from_secs(1);
 /// What viewers of an adopted container see first.
-const LOST: &str = "[kiste] The process that kept this console had died. What was said before is lost,\r\n\
-    [kiste] and the container writes here again after its next start; `kiste enter` works.\r\n";
+const LOST: &str = "[kiste] The process that kept this console had died: what was said before is lost.\r\n";
 const SIGHUP: i32 = 1;
 const SIGINT: i32 = 2;
 

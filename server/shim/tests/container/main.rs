@@ -204,7 +204,8 @@ fn a_new_shim_takes_over_when_the_old_one_died() {
     };
     let is_same = (second.init_pid, second.init_start_ticks) == (first.init_pid, first.init_start_ticks);
     assert!(is_same && second.is_adopted, "{second:?}");
-    assert!(bench.console().read_until("is lost").contains("had died"));
+    bench.sh("echo again > /dev/console");
+    assert!(bench.console().read_until("again").contains("is lost"));
     let plan = ExecPlan { pty: Some(TermSize::default()), ..shell("ls /kept; exit 5") };
     assert_eq!(bench.start(plan).finish(), (5, "/kept".to_owned()));
     bench.ask(&ShimRequest::SignalInit(9));
