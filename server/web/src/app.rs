@@ -22,6 +22,8 @@ use crate::{
 
 /// Threads that answer browsers; the work is in the engine.
 const WORKERS: usize = 2;
+/// Connections of one of them: together they must leave descriptors for calls to the engine.
+const CONNECTIONS_MAX: usize = 200;
 
 /// Serves until the process ends.
 pub(crate) fn run(
@@ -42,6 +44,7 @@ pub(crate) fn run(
                 .default_service(web::to(no_page))
         })
         .workers(WORKERS)
+        .max_connections(CONNECTIONS_MAX)
         .disable_signals()
         .listen_rustls_0_23(listener, tls)?
         .run()

@@ -25,6 +25,11 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
 ];
 
+/// How long a form and its answer may take.
+const FORM_PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+/// The one form that may take longer.
+const UPLOAD: &str = "/templates/import";
+
 /// What pages may load; the console's page adds to it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
@@ -36,13 +41,17 @@ pub(crate) async fn guard(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, Error> {
     let is_reading = matches!(*request.method(), Method::GET | Method::HEAD);
-    let mut response = if is_reading || is_same_origin(request.headers()) {
+    let mut response = if !is_reading && !is_same_origin(request.headers()) {
+        let text = "This request did not come from this site's own pages.\n";
+        let refused = HttpResponse::Forbidden().content_type("text/plain").body(text);
+        request.into_response(refused).map_into_right_body()
+    } else if is_reading || request.path() == UPLOAD {
         next.call(request).await?.map_into_left_body()
     } else {
-        let text = "This request did not come from this site's own pages.\n";
-        request
-            .into_response(HttpResponse::Forbidden().content_type("text/plain").body(text))
-            .map_into_right_body()
+        // A stranger must not hold a connection by a form that never comes.
+        let answered = tokio::time::timeout(FORM_PATIENCE, next.call(request)).await;
+        let late = |_| actix_web::error::ErrorRequestTimeout("the form did not come\n");
+        answered.map_err(late)??.map_into_left_body()
     };
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
