@@ -111,6 +111,16 @@ fn is_living(row: &SessionRow, now: i64) -> bool {
     now - row.seen < IDLE_MAX_S && now - row.created < AGE_MAX_S
 }
 
+fn holds(entries: &[(String, Role)], privilege: Privilege, object: &ObjectPath) -> bool {
+    effective_role(entries, object).is_some_and(|role| role.has(privilege))
+}
+
+/// Everything that these entries allow with an object, by Proxmox's names.
+pub(crate) fn privileges_of(entries: &[(String, Role)], object: &ObjectPath) -> Vec<String> {
+    let held = Privilege::ALL.iter().filter(|(p, _)| holds(entries, *p, object));
+    held.map(|(_, name)| (*name).to_owned()).collect()
+}
+
 impl Caller {
     /// Somebody who has proved nothing.
     pub(crate) fn stranger(address: Option<IpAddr>) -> Self {
@@ -157,13 +167,12 @@ impl Caller {
 
     /// Whether the caller has the right.
     pub(crate) fn may(&self, privilege: Privilege, object: &ObjectPath) -> bool {
-        effective_role(&self.entries, object).is_some_and(|role| role.has(privilege))
+        holds(&self.entries, privilege, object)
     }
 
     /// Everything the caller may do with an object, by Proxmox's names.
     pub(crate) fn privileges_on(&self, object: &ObjectPath) -> Vec<String> {
-        let held = Privilege::ALL.iter().filter(|(p, _)| self.may(*p, object));
-        held.map(|(_, name)| (*name).to_owned()).collect()
+        privileges_of(&self.entries, object)
     }
 
     /// Who, for the audit log; a stranger is nobody.

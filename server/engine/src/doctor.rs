@@ -7,13 +7,8 @@ use model::{
     finding::{Finding, FindingLevel},
 };
 
-/// Tools and keys by path, with Debian's package.
-const TOOLS: [(&str, &str, FindingLevel); 4] = [
-    ("/usr/sbin/nft", "nftables", FindingLevel::Blocker),
-    ("/usr/sbin/dnsmasq", "dnsmasq-base", FindingLevel::Blocker),
-    ("/usr/bin/mmdebstrap", "mmdebstrap", FindingLevel::Warning),
-    ("/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring", FindingLevel::Warning),
-];
+/// Tools that nothing goes without, by path, with Debian's package.
+const TOOLS: [(&str, &str); 2] = [("/usr/sbin/nft", "nftables"), ("/usr/sbin/dnsmasq", "dnsmasq-base")];
 
 /// Whether an engine holds the instance's port and bridge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +24,8 @@ pub enum Engine {
 pub fn findings(config: &Config, engine: Engine) -> Vec<Finding> {
     let mut all = runtime::host::findings();
     all.push(cgroups());
-    all.extend(TOOLS.iter().map(|(path, package, level)| tool(path, package, *level)));
+    all.extend(TOOLS.map(|(path, package)| tool(path, package, FindingLevel::Blocker)));
+    all.extend(images::build::TOOLS.map(|(path, package)| tool(path, package, FindingLevel::Warning)));
     all.push(data_folder(config));
     if engine == Engine::Absent {
         all.push(port(config));

@@ -90,12 +90,15 @@ pub struct Built<'a> {
     name: String,
 }
 
+/// What builds need of the host: path and Debian's package.
+pub const TOOLS: [(&str, &str); 2] = [mmdebstrap::TOOL, mmdebstrap::KEYRING];
+
 /// Whether the host has what builds need.
 ///
 /// # Errors
 /// [`BuildError::Missing`] names the package.
 pub fn check_tools() -> Result<(), BuildError> {
-    for (path, package) in [mmdebstrap::TOOL, mmdebstrap::KEYRING] {
+    for (path, package) in TOOLS {
         if !Path::new(path).exists() {
             return Err(BuildError::Missing { path, package });
         }

@@ -10,6 +10,7 @@ pub mod cgroup;
 pub mod disk;
 mod host_tools;
 pub mod idmap;
+pub mod memory;
 pub mod mount;
 pub mod namespaces;
 pub mod overlay;

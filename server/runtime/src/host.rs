@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use linux::memory::meminfo;
 use model::{
     Bytes,
     finding::{Finding, FindingLevel},
@@ -13,20 +14,13 @@ use model::{
 pub fn capacity() -> HostCapacity {
     let cores =
         std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX));
-    HostCapacity { cores, memory: meminfo("MemTotal") }
+    HostCapacity { cores, memory: Bytes(meminfo("MemTotal")) }
 }
 
 /// Memory the host could hand out now.
 #[must_use]
 pub fn memory_available() -> Bytes {
-    meminfo("MemAvailable")
-}
-
-fn meminfo(key: &str) -> Bytes {
-    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let line = text.lines().find_map(|l| l.strip_prefix(key)?.strip_prefix(':'));
-    let kib = line.and_then(|l| l.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-    Bytes(kib.unwrap_or(0).saturating_mul(1024))
+    Bytes(meminfo("MemAvailable"))
 }
 
 /// Host-wide settings that many containers need, with the least value; raised, never lowered.

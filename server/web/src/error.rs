@@ -116,14 +116,9 @@ impl ResponseError for PageError {
     }
 }
 
-/// A text as a query's value.
+/// A text as part of an address: a path's or a query's value.
 pub(crate) fn form_urlencode(text: &str) -> String {
-    text.bytes()
-        .map(|b| match b {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                char::from(b).to_string()
-            }
-            _ => format!("%{b:02X}"),
-        })
-        .collect()
+    // It cannot fail, and says so in its type.
+    let Ok(encoded) = askama::filters::urlencode(text);
+    encoded.to_string()
 }

@@ -12,12 +12,7 @@ use actix_web::{
     http::header,
     web::Data,
 };
-use protocol::engine::{
-    Secret,
-    calls::{GetSession, GetWelcome},
-    client::Caller,
-    view::SessionView,
-};
+use protocol::engine::{Secret, calls::GetSession, client::Caller, view::SessionView};
 
 use crate::{engine::EngineClient, error::PageError, text::Language};
 
@@ -48,8 +43,6 @@ pub(crate) struct SignedIn {
     pub(crate) visitor: Visitor,
     /// The session.
     pub(crate) session: Rc<SessionView>,
-    /// The node's name.
-    pub(crate) node: String,
 }
 
 impl Visitor {
@@ -104,12 +97,7 @@ impl FromRequest for SignedIn {
             if let Some(language) = session.preferences.get("language").and_then(|c| Language::from_code(c)) {
                 visitor.language = language;
             }
-            match engine.call(&visitor.caller, GetWelcome {}).await {
-                Ok(welcome) => {
-                    Ok(Self { visitor, session: Rc::new(session), node: welcome.node.to_string() })
-                }
-                Err(error) => Err(PageError::of(visitor, error)),
-            }
+            Ok(Self { visitor, session: Rc::new(session) })
         })
     }
 }

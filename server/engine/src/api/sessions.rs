@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use auth::{CsrfToken, SessionToken, SetupCode};
-use model::access::{ObjectPath, Privilege, UserId};
+use model::access::{ObjectPath, UserId};
 use protocol::engine::{
     ApiError, ErrorKind, Secret,
     calls::{CompleteSetup, Login, NewConsoleTicket, SetPreferences},
@@ -14,7 +14,7 @@ use store::{SessionRow, StoreError};
 use super::containers;
 use crate::{
     Engine,
-    access::Caller,
+    access::{Caller, privileges_of},
     clock,
     error::internal,
     sign_in::{self, Ticket},
@@ -117,21 +117,20 @@ fn new_session(engine: &Engine, user: &UserId) -> Result<NewSession, ApiError> {
         .and_then(|()| store.insert_session(&row))
         .map_err(|e| internal(&e))?;
     let entries = store.acl_of(user).map_err(|e| internal(&e))?;
-    let privileges = Privilege::ALL
-        .iter()
-        .filter(|(p, _)| {
-            model::access::effective_role(&entries, &ObjectPath::Root).is_some_and(|role| role.has(*p))
-        })
-        .map(|(_, name)| (*name).to_owned())
-        .collect();
-    let session = view(engine, &row, privileges)?;
+    let session = view(engine, &row, privileges_of(&entries, &ObjectPath::Root))?;
     Ok(NewSession { token: Secret::new(token.reveal()), session })
 }
 
 fn view(engine: &Engine, row: &SessionRow, privileges: Vec<String>) -> Result<SessionView, ApiError> {
     let user = engine.store().find_user(&row.user).map_err(|e| internal(&e))?;
     let preferences = user.and_then(|u| serde_json::from_str(&u.preferences).ok()).unwrap_or_default();
-    Ok(SessionView { user: row.user.clone(), csrf: Secret::new(&*row.csrf), privileges, preferences })
+    Ok(SessionView {
+        node: engine.config.node.clone(),
+        user: row.user.clone(),
+        csrf: Secret::new(&*row.csrf),
+        privileges,
+        preferences,
+    })
 }
 
 fn session_of(caller: &Caller) -> Result<&SessionRow, ApiError> {

@@ -40,7 +40,11 @@ pub(super) fn run(ids: IdMap, folder: &Path) -> io::Result<i32> {
     let stdin = io::stdin();
     stdin.lock().take(PLAN_MAX).read_until(b'\n', &mut line)?;
     let plan: BuildPlan = serde_json::from_slice(&line)?;
-    let scratch = if memory_available() > SCRATCH / 2 * 3 { Scratch::Memory } else { Scratch::Disk };
+    let scratch = if linux::memory::meminfo("MemAvailable") > SCRATCH / 2 * 3 {
+        Scratch::Memory
+    } else {
+        Scratch::Disk
+    };
     let spec = sandbox::Sandbox {
         map_line: &ids.map_line(),
         host_id: ids.base().0,
@@ -68,13 +72,6 @@ enum Scratch {
     Memory,
     /// In the work folder.
     Disk,
-}
-
-fn memory_available() -> u64 {
-    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"));
-    let kib = line.and_then(|l| l.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
-    kib.unwrap_or(0) << 10
 }
 
 /// Runs inside.

@@ -31,6 +31,8 @@ pub struct NewSession {
 /// A session as its owner sees it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SessionView {
+    /// The node's name.
+    pub node: NodeName,
     /// Who.
     pub user: UserId,
     /// Anti-forgery token for forms.

@@ -57,7 +57,8 @@ pub(crate) async fn show_login(
     }
     let next = query.get("next").cloned().unwrap_or_default();
     let form = Form::filled(&[("next", local_path(&next, "/containers").to_owned())]);
-    Ok(page(&f.clone(), &LoginPage { f, form }))
+    let view = LoginPage { f, form };
+    Ok(page(&view.f, &view))
 }
 
 /// `POST /login`
@@ -86,7 +87,8 @@ pub(crate) async fn login(
             };
             form.reject("", why);
             let builder = HttpResponse::build(status(error.kind));
-            Ok(page_with(&f.clone(), &LoginPage { f, form }, builder))
+            let view = LoginPage { f, form };
+            Ok(page_with(&view.f, &view, builder))
         }
         Err(error) => Err(PageError::of(visitor, error)),
     }
@@ -115,7 +117,8 @@ pub(crate) async fn show_setup(visitor: Visitor, engine: Engine) -> Result<HttpR
         return Ok(see_other("/login"));
     }
     let form = Form::filled(&[("user", "admin".to_owned())]);
-    Ok(page(&f.clone(), &SetupPage { f, form }))
+    let view = SetupPage { f, form };
+    Ok(page(&view.f, &view))
 }
 
 /// `POST /setup`
@@ -146,7 +149,8 @@ pub(crate) async fn setup(
             }
         }
     }
-    Ok(page_with(&f.clone(), &SetupPage { f, form }, HttpResponse::UnprocessableEntity()))
+    let view = SetupPage { f, form };
+    Ok(page_with(&view.f, &view, HttpResponse::UnprocessableEntity()))
 }
 
 /// `POST /language`, before the login.

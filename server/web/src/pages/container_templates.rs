@@ -15,20 +15,14 @@ use model::{
     template::{ContainerTemplate, RecipeSummary, TemplateOrigin},
 };
 use protocol::engine::{
-    ApiError, ErrorKind,
+    ApiError, Call, ErrorKind,
     calls::{
         BuildTemplate, ImportTemplate, ListContainers, ListRecipes, ListTemplates, NewSpool, RemoveTemplate,
     },
 };
 
-use super::{Frame, page, page_with, see_other};
-use crate::{
-    engine::EngineClient,
-    error::{PageError, form_urlencode},
-    form::Form,
-    format,
-    visitor::SignedIn,
-};
+use super::{Frame, page, page_with, see_task};
+use crate::{engine::EngineClient, error::PageError, form::Form, format, visitor::SignedIn};
 
 /// Largest archive that is taken from a browser.
 const ARCHIVE_MAX: u64 = 16 << 30;
@@ -121,12 +115,25 @@ pub(crate) async fn list(who: SignedIn, engine: web::Data<EngineClient>) -> Resu
     Ok(page(&view.f, &view))
 }
 
-fn task_page(task: &TaskId) -> HttpResponse {
-    see_other(&format!("/tasks/{}", form_urlencode(task.as_str())))
-}
-
 fn parse(name: &str) -> Result<TemplateName, ApiError> {
     name.parse().map_err(|_| ApiError::new(ErrorKind::NotFound, format!("there is no template {name:?}")))
+}
+
+/// Begins a task on the template that an address names.
+async fn begin<C>(
+    who: &SignedIn,
+    engine: &EngineClient,
+    name: &str,
+    form: &Form,
+    call: impl FnOnce(TemplateName) -> C,
+) -> Result<HttpResponse, PageError>
+where
+    C: Call<Reply = TaskId> + Send + 'static,
+{
+    let at = |e| PageError::at(who, "templates", e);
+    let template = parse(name).map_err(at)?;
+    let task = engine.call(&who.changing(form.get("csrf")), call(template)).await.map_err(at)?;
+    Ok(see_task(&task))
 }
 
 /// `POST /templates/{name}/build`
@@ -137,10 +144,7 @@ pub(crate) async fn build(
     fields: web::Form<BTreeMap<String, String>>,
 ) -> Result<HttpResponse, PageError> {
     let form = Form::sent(fields.into_inner());
-    let at = |e| PageError::at(&who, "templates", e);
-    let recipe = parse(&name).map_err(at)?;
-    let task = engine.call(&who.changing(form.get("csrf")), BuildTemplate { recipe }).await.map_err(at)?;
-    Ok(task_page(&task))
+    begin(&who, &engine, &name, &form, |recipe| BuildTemplate { recipe }).await
 }
 
 /// `GET /templates/{name}/delete`
@@ -173,10 +177,7 @@ pub(crate) async fn delete(
     fields: web::Form<BTreeMap<String, String>>,
 ) -> Result<HttpResponse, PageError> {
     let form = Form::sent(fields.into_inner());
-    let at = |e| PageError::at(&who, "templates", e);
-    let template = parse(&name).map_err(at)?;
-    let task = engine.call(&who.changing(form.get("csrf")), RemoveTemplate { template }).await.map_err(at)?;
-    Ok(task_page(&task))
+    begin(&who, &engine, &name, &form, |template| RemoveTemplate { template }).await
 }
 
 /// `POST /templates/import`: the archive goes straight into a nameless file that the engine made.
@@ -187,7 +188,7 @@ pub(crate) async fn import(
 ) -> Result<HttpResponse, PageError> {
     let mut form = Form::default();
     match take_archive(&who, &engine, payload, &mut form).await {
-        Ok(task) => Ok(task_page(&task)),
+        Ok(task) => Ok(see_task(&task)),
         Err(error) => {
             form.take_refusal(error).map_err(|e| PageError::at(&who, "templates", e))?;
             let view = view(&who, &engine, form).await?;

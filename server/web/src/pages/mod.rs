@@ -10,9 +10,12 @@ pub(crate) mod tasks;
 use actix_web::{HttpResponse, http::header};
 use askama::Template;
 use fluent_templates::fluent_bundle::FluentValue;
+use model::TaskId;
 
 use crate::{
-    assets, format,
+    assets,
+    error::form_urlencode,
+    format,
     text::Language,
     visitor::{FLASH_COOKIE, SignedIn, Visitor, cookie, expired},
 };
@@ -71,7 +74,7 @@ impl Frame {
             theme: preference("theme"),
             user: Some(who.session.user.to_string()),
             csrf: who.session.csrf.reveal().to_owned(),
-            node: who.node.clone(),
+            node: who.session.node.to_string(),
             section,
             chosen_language: preference("language"),
             ..Self::stranger(&who.visitor)
@@ -175,6 +178,11 @@ pub(crate) fn see_other_with(address: &str, flash: &'static str) -> HttpResponse
     let mut response = see_other(address);
     let _ = response.add_cookie(&cookie(FLASH_COOKIE, flash.to_owned()));
     response
+}
+
+/// An answer to a form that has begun a task: look how it goes.
+pub(crate) fn see_task(task: &TaskId) -> HttpResponse {
+    see_other(&format!("/tasks/{}", form_urlencode(task.as_str())))
 }
 
 /// A path on this site that a form asked to go on to; anything else is `otherwise`.

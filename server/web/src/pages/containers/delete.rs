@@ -9,9 +9,9 @@ use protocol::engine::calls::DestroyContainer;
 use super::load;
 use crate::{
     engine::EngineClient,
-    error::{PageError, form_urlencode},
+    error::PageError,
     form::Form,
-    pages::{Frame, page, page_with, see_other},
+    pages::{Frame, page, page_with, see_task},
     visitor::SignedIn,
 };
 
@@ -59,5 +59,5 @@ pub(crate) async fn delete(
     let call = DestroyContainer { container: detail.summary.vmid.into(), is_forced: true };
     let task = engine.call(&who.changing(form.get("csrf")), call).await;
     let task = task.map_err(|e| PageError::at(&who, "containers", e))?;
-    Ok(see_other(&format!("/tasks/{}", form_urlencode(task.as_str()))))
+    Ok(see_task(&task))
 }

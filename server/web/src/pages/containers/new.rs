@@ -13,13 +13,13 @@ use protocol::engine::{
 
 use crate::{
     engine::EngineClient,
-    error::{PageError, form_urlencode},
+    error::PageError,
     form::{Form, WholeNumber},
     format,
     pages::{
         Frame,
         container_templates::{RecipeView, recipes},
-        page, page_with, see_other,
+        page, page_with, see_task,
     },
     visitor::SignedIn,
 };
@@ -115,7 +115,7 @@ pub(crate) async fn create(
     let mut form = Form::sent(fields.into_inner());
     if let Some(call) = read(&mut form) {
         match engine.call(&who.changing(form.get("csrf")), call).await {
-            Ok(made) => return Ok(see_other(&format!("/tasks/{}", form_urlencode(made.task.as_str())))),
+            Ok(made) => return Ok(see_task(&made.task)),
             Err(error) => {
                 form.take_refusal(error).map_err(|e| PageError::at(&who, "containers", e))?;
             }
