@@ -132,7 +132,7 @@ impl Engine {
             run_dir: config.run_dir.clone(),
             server_cgroup: Some(runtime.service_group("dnsmasq")),
         };
-        let network = Network::ensure(spec, &recover::endpoints(&store)?)?;
+        let network = Network::ensure(spec, recover::endpoints(&store)?)?;
         let engine = Arc::new(Self {
             capacity: runtime::host::capacity(),
             started: clock::now_u32(),

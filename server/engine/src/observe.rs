@@ -19,18 +19,16 @@ use crate::Engine;
 /// How often figures are taken while somebody looks.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// Takes figures while somebody looks, and puts the network's rules back when something flushed them.
+/// Takes figures while somebody looks, and puts right what something did to the network.
 pub(crate) fn observe_forever(engine: &Arc<Engine>) {
     for round in 0u64.. {
         thread::sleep(INTERVAL);
         if engine.hub.watches_containers() {
             tell_all(engine);
         }
-        if round.is_multiple_of(15)
-            && let Ok(endpoints) = crate::recover::endpoints(engine.store())
-            && let Err(error) = engine.network.reassert(&endpoints)
-        {
-            tracing::error!(error = %crate::error::chain(&error), "the network's rules could not be put back");
+        let rules = if round.is_multiple_of(15) { engine.network.keep_rules() } else { Ok(()) };
+        if let Err(error) = rules.and_then(|()| engine.network.keep_server()) {
+            tracing::error!(error = %crate::error::chain(&error), "the network could not be put right");
         }
     }
 }

@@ -14,11 +14,13 @@ const BOOT: &str = "boot_id";
 
 /// What the network serves: every container with an interface.
 pub(crate) fn endpoints(store: &Store) -> Result<Vec<Endpoint>, StoreError> {
-    let rows = store.list_containers()?;
-    let endpoint = |config: model::ContainerConfig| {
-        config.nic.map(|nic| Endpoint { vmid: config.vmid, name: config.name, nic })
-    };
-    Ok(rows.into_iter().filter_map(|row| endpoint(row.config)).collect())
+    Ok(store.list_containers()?.iter().filter_map(|row| endpoint(&row.config)).collect())
+}
+
+/// A container as the network knows it; `None` without an interface.
+pub(crate) fn endpoint(config: &model::ContainerConfig) -> Option<Endpoint> {
+    let nic = config.nic.clone()?;
+    Some(Endpoint { vmid: config.vmid, name: config.name.clone(), nic })
 }
 
 /// Puts everything right.

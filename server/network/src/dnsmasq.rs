@@ -6,11 +6,16 @@
 use std::{
     fmt::Write as _,
     fs, io,
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+    process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
+};
 
 use crate::{Endpoint, NetworkError, NetworkSpec};
 
@@ -24,10 +29,37 @@ fn config_argument(spec: &NetworkSpec) -> String {
     format!("--conf-file={}", folder(spec).join("dnsmasq.conf").display())
 }
 
-/// Starts the server, unless it runs.
-pub(crate) fn ensure(spec: &NetworkSpec) -> Result<(), NetworkError> {
-    if let Some(pid) = find(spec) {
-        return signal(pid, Signal::HUP).map_err(|e| NetworkError::Dnsmasq(e.to_string()));
+/// The running server, held so that its number cannot come to mean another process.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pid: Pid,
+    pidfd: OwnedFd,
+}
+
+impl Server {
+    /// Makes it read its entries again; that it has ended is no error.
+    pub(crate) fn reload(&self) -> Result<(), NetworkError> {
+        match pidfd_send_signal(&self.pidfd, Signal::HUP) {
+            Ok(()) | Err(Errno::SRCH) => Ok(()),
+            Err(e) => Err(NetworkError::Dnsmasq(io::Error::from(e).to_string())),
+        }
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        !self.ends_within(0)
+    }
+
+    fn ends_within(&self, seconds: i64) -> bool {
+        let mut fds = [PollFd::new(&self.pidfd, PollFlags::IN)];
+        poll(&mut fds, Some(&Timespec { tv_sec: seconds, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
+    }
+}
+
+/// Starts the server, or makes a running one read its entries again.
+pub(crate) fn ensure(spec: &NetworkSpec) -> Result<Server, NetworkError> {
+    if let Some(server) = find(spec) {
+        server.reload()?;
+        return Ok(server);
     }
     write_config(spec)?;
     let mut command = Command::new(PROGRAM);
@@ -40,24 +72,21 @@ pub(crate) fn ensure(spec: &NetworkSpec) -> Result<(), NetworkError> {
         let text = String::from_utf8_lossy(&output.stderr).trim().chars().take(300).collect();
         return Err(NetworkError::Dnsmasq(text));
     }
-    if let (Some(group), Some(pid)) = (&spec.server_cgroup, find(spec)) {
+    let server = find(spec).ok_or_else(|| NetworkError::Dnsmasq("it ended at once".into()))?;
+    if let Some(group) = &spec.server_cgroup {
         let _ = fs::create_dir(group);
-        if let Err(error) = fs::write(group.join("cgroup.procs"), pid.as_raw_nonzero().to_string()) {
+        if let Err(error) = fs::write(group.join("cgroup.procs"), server.pid.as_raw_nonzero().to_string()) {
             tracing::warn!(%error, "dnsmasq stays in the engine's cgroup");
         }
     }
-    Ok(())
+    Ok(server)
 }
 
 /// Ends the server and removes its files.
-pub(crate) fn stop(spec: &NetworkSpec) {
-    if let Some(pid) = find(spec)
-        && let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty())
-    {
-        let _ = pidfd_send_signal(&pidfd, Signal::TERM);
-        let mut fds = [rustix::event::PollFd::new(&pidfd, rustix::event::PollFlags::IN)];
-        let patience = rustix::event::Timespec { tv_sec: 5, tv_nsec: 0 };
-        let _ = rustix::event::poll(&mut fds, Some(&patience));
+pub(crate) fn stop(spec: &NetworkSpec, server: Option<Server>) {
+    if let Some(server) = server.or_else(|| find(spec)) {
+        let _ = pidfd_send_signal(&server.pidfd, Signal::TERM);
+        server.ends_within(5);
     }
     if let Some(group) = &spec.server_cgroup {
         let _ = fs::remove_dir(group);
@@ -101,8 +130,11 @@ fn write_config(spec: &NetworkSpec) -> Result<(), NetworkError> {
     write(&dir.join("dnsmasq.conf"), &(lines.join("\n") + "\n"))
 }
 
-/// Writes the entries and tells a running server.
-pub(crate) fn write_hosts(spec: &NetworkSpec, endpoints: &[Endpoint]) -> Result<(), NetworkError> {
+/// Writes the entries for exactly these containers.
+pub(crate) fn write_hosts<'a>(
+    spec: &NetworkSpec,
+    endpoints: impl Iterator<Item = &'a Endpoint>,
+) -> Result<(), NetworkError> {
     let dir = folder(spec);
     fs::create_dir_all(&dir).map_err(|e| NetworkError::File(dir.clone(), e))?;
     let (mut dhcp, mut hosts) = (String::new(), String::new());
@@ -112,26 +144,21 @@ pub(crate) fn write_hosts(spec: &NetworkSpec, endpoints: &[Endpoint]) -> Result<
         let _ = writeln!(hosts, "{} {name}", nic.address);
     }
     write(&dir.join("dhcp-hosts"), &dhcp)?;
-    write(&dir.join("hosts"), &hosts)?;
-    match find(spec) {
-        Some(pid) => signal(pid, Signal::HUP).map_err(|e| NetworkError::Dnsmasq(e.to_string())),
-        None => Ok(()),
-    }
+    write(&dir.join("hosts"), &hosts)
 }
 
-/// The running server of this bridge.
-fn find(spec: &NetworkSpec) -> Option<Pid> {
+/// The running server of this bridge. A process is held first and looked at then.
+fn find(spec: &NetworkSpec) -> Option<Server> {
     let wanted = config_argument(spec);
     fs::read_dir("/proc").ok()?.flatten().find_map(|entry| {
-        let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
+        let pid = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)?;
+        let program = fs::read_link(entry.path().join("exe")).ok()?;
+        if program != Path::new(PROGRAM) {
+            return None;
+        }
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
         let line = fs::read(entry.path().join("cmdline")).ok()?;
         let is_ours = line.split(|b| *b == 0).any(|word| word == wanted.as_bytes());
-        let program = fs::read_link(entry.path().join("exe")).ok()?;
-        (is_ours && program == Path::new(PROGRAM)).then(|| Pid::from_raw(pid)).flatten()
+        is_ours.then_some(Server { pid, pidfd })
     })
-}
-
-fn signal(pid: Pid, signal: Signal) -> io::Result<()> {
-    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-    Ok(pidfd_send_signal(&pidfd, signal)?)
 }

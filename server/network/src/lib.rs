@@ -3,7 +3,7 @@
 //! | part | task |
 //! | --- | --- |
 //! | [`subnet`] | chooses a network that no route of the host covers |
-//! | [`rules`] | the nftables rule set, written whole |
+//! | [`rules`] | the nftables rule set |
 //! | [`dnsmasq`] | one DHCP and DNS server a bridge, found again after a restart |
 //!
 //! Everything is named after the bridge, so instances never meet. It knows no user and no task.
@@ -13,10 +13,11 @@ mod rules;
 pub mod subnet;
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     net::Ipv4Addr,
     path::PathBuf,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use linux::rtnetlink::{self, VethEnd};
@@ -71,6 +72,9 @@ pub enum NetworkError {
     /// A file of the server.
     #[error("cannot write {0}")]
     File(PathBuf, #[source] io::Error),
+    /// [`Network::remove`] came before.
+    #[error("the network was taken away: the service is ending")]
+    Removed,
 }
 
 /// A prepared interface for the shim.
@@ -88,8 +92,16 @@ pub struct PreparedNic {
 #[derive(Debug)]
 pub struct Network {
     spec: NetworkSpec,
+    served: Mutex<Served>,
+}
+
+/// What the network serves, and with what.
+#[derive(Debug, Default)]
+struct Served {
+    endpoints: BTreeMap<Vmid, Endpoint>,
+    server: Option<dnsmasq::Server>,
     /// Whether it was taken away: nothing may put the rules back then.
-    is_removed: Mutex<bool>,
+    is_removed: bool,
 }
 
 /// Tables of other programs that would drop the bridge's traffic (Docker's, ufw's).
@@ -99,15 +111,16 @@ pub fn foreign_drops() -> Vec<String> {
 }
 
 impl Network {
-    /// Makes bridge, rules and server, or finds them again. What fails half way leaves nothing that was not
-    /// there before.
+    /// Makes bridge, rules and server, or finds them again, for exactly these containers. What fails half way
+    /// leaves nothing that was not there before.
     ///
     /// # Errors
     /// [`NetworkError`] says what the host lacks.
-    pub fn ensure(spec: NetworkSpec, endpoints: &[Endpoint]) -> Result<Self, NetworkError> {
-        let network = Self { spec, is_removed: Mutex::new(false) };
+    pub fn ensure(spec: NetworkSpec, endpoints: Vec<Endpoint>) -> Result<Self, NetworkError> {
+        let endpoints = endpoints.into_iter().map(|e| (e.vmid, e)).collect();
+        let network = Self { spec, served: Mutex::new(Served { endpoints, ..Served::default() }) };
         let was_there = rtnetlink::link_index(network.spec.bridge.as_str()).is_ok();
-        match network.set_up(endpoints) {
+        match network.set_up() {
             Ok(()) => Ok(network),
             Err(error) => {
                 if !was_there {
@@ -118,32 +131,87 @@ impl Network {
         }
     }
 
-    fn set_up(&self, endpoints: &[Endpoint]) -> Result<(), NetworkError> {
+    fn set_up(&self) -> Result<(), NetworkError> {
         self.ensure_bridge()?;
-        self.apply(endpoints)?;
-        dnsmasq::ensure(&self.spec)
+        let mut served = self.lock();
+        rules::apply(&self.spec, served.endpoints.values())?;
+        dnsmasq::write_hosts(&self.spec, served.endpoints.values())?;
+        served.server = Some(dnsmasq::ensure(&self.spec)?);
+        Ok(())
     }
 
-    /// Writes rules, DHCP and DNS entries for exactly these containers.
+    fn lock(&self) -> MutexGuard<'_, Served> {
+        self.served.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Serves one container more; again is no error.
     ///
     /// # Errors
     /// [`NetworkError`].
-    pub fn apply(&self, endpoints: &[Endpoint]) -> Result<(), NetworkError> {
-        rules::apply(&self.spec, endpoints)?;
-        dnsmasq::write_hosts(&self.spec, endpoints)
+    pub fn admit(&self, endpoint: Endpoint) -> Result<(), NetworkError> {
+        let mut served = self.lock();
+        if served.is_removed {
+            return Err(NetworkError::Removed);
+        }
+        let change = rules::admit(&self.spec, &endpoint);
+        served.endpoints.insert(endpoint.vmid, endpoint);
+        self.follow(&served, change)
+    }
+
+    /// Serves a container no longer; that it was not served is no error.
+    ///
+    /// # Errors
+    /// [`NetworkError`].
+    pub fn expel(&self, vmid: Vmid) -> Result<(), NetworkError> {
+        let mut served = self.lock();
+        match served.endpoints.remove(&vmid) {
+            Some(gone) if !served.is_removed => {
+                let change = rules::expel(&self.spec, &gone);
+                let done = self.follow(&served, change);
+                if done.is_err() {
+                    // Still to be done when it is tried again.
+                    served.endpoints.insert(vmid, gone);
+                }
+                done
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Where the single change was refused, something else changed the rules: all of them are written then.
+    fn follow(&self, served: &Served, change: Result<(), NetworkError>) -> Result<(), NetworkError> {
+        change.or_else(|_| rules::apply(&self.spec, served.endpoints.values()))?;
+        dnsmasq::write_hosts(&self.spec, served.endpoints.values())?;
+        // One that has ended is started by the next `keep_server`, and reads all then.
+        served.server.as_ref().map_or(Ok(()), dnsmasq::Server::reload)
     }
 
     /// Puts the rules back when something has flushed them.
     ///
     /// # Errors
     /// [`NetworkError`].
-    pub fn reassert(&self, endpoints: &[Endpoint]) -> Result<(), NetworkError> {
-        let is_removed = self.is_removed.lock().unwrap_or_else(PoisonError::into_inner);
-        if *is_removed || rules::are_present(&self.spec) {
-            Ok(())
-        } else {
-            rules::apply(&self.spec, endpoints)
+    pub fn keep_rules(&self) -> Result<(), NetworkError> {
+        let served = self.lock();
+        if served.is_removed || rules::are_present(&self.spec) {
+            return Ok(());
         }
+        tracing::warn!(bridge = %self.spec.bridge, "the network's rules were gone and are put back");
+        rules::apply(&self.spec, served.endpoints.values())
+    }
+
+    /// Starts the server again when it has ended. Cheap while it runs.
+    ///
+    /// # Errors
+    /// [`NetworkError`].
+    pub fn keep_server(&self) -> Result<(), NetworkError> {
+        let mut served = self.lock();
+        if served.is_removed || served.server.as_ref().is_some_and(dnsmasq::Server::is_alive) {
+            return Ok(());
+        }
+        tracing::warn!(bridge = %self.spec.bridge, "dnsmasq had ended and is started again");
+        served.server = None;
+        served.server = Some(dnsmasq::ensure(&self.spec)?);
+        Ok(())
     }
 
     /// The message that makes a container's interface.
@@ -166,9 +234,9 @@ impl Network {
 
     /// Takes bridge, rules and server away.
     pub fn remove(&self) {
-        let mut is_removed = self.is_removed.lock().unwrap_or_else(PoisonError::into_inner);
-        *is_removed = true;
-        dnsmasq::stop(&self.spec);
+        let mut served = self.lock();
+        served.is_removed = true;
+        dnsmasq::stop(&self.spec, served.server.take());
         rules::remove(&self.spec);
         if let Err(error) = rtnetlink::delete_link(self.spec.bridge.as_str()) {
             tracing::warn!(bridge = %self.spec.bridge, %error, "the bridge could not be removed");

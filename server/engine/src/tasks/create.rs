@@ -77,9 +77,11 @@ fn make_layer(engine: &Engine, work: &Work) -> Result<(), Failure> {
     engine.pool.create(work.row.config.vmid).map(|_| ()).map_err(|e| chain(&e))
 }
 
-fn admit(engine: &Engine, _: &Work) -> Result<(), Failure> {
-    let endpoints = crate::recover::endpoints(engine.store()).map_err(|e| chain(&e))?;
-    engine.network.apply(&endpoints).map_err(|e| chain(&e))
+fn admit(engine: &Engine, work: &Work) -> Result<(), Failure> {
+    match crate::recover::endpoint(&work.row.config) {
+        Some(endpoint) => engine.network.admit(endpoint).map_err(|e| chain(&e)),
+        None => Ok(()),
+    }
 }
 
 fn inject(engine: &Engine, work: &Work) -> Result<(), Failure> {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use model::{TaskId, Vmid, access::UserId, task::TaskKind};
-use network::Endpoint;
 use protocol::engine::ApiError;
 use store::ContainerRow;
 
@@ -35,9 +34,7 @@ pub(crate) fn remove_all(engine: &Engine, vmid: Vmid) -> Result<(), Failure> {
         engine.runtime.stop(vmid).map_err(|e| chain(&e))?;
         engine.note_stopped(vmid);
     }
-    let all = crate::recover::endpoints(engine.store()).map_err(|e| chain(&e))?;
-    let others: Vec<Endpoint> = all.into_iter().filter(|e| e.vmid != vmid).collect();
-    engine.network.apply(&others).map_err(|e| chain(&e))?;
+    engine.network.expel(vmid).map_err(|e| chain(&e))?;
     engine.pool.destroy(vmid).map_err(|e| chain(&e))?;
     // The row goes last: until then number, ids and address stay taken.
     engine.store().delete_container(vmid).map_err(|e| chain(&e))

@@ -18,8 +18,7 @@ pub(crate) fn plan(engine: &Engine, row: &ContainerRow) -> Result<ContainerPlan,
     let id_map =
         engine.config.ids.slot(config.id_slot).ok_or("its id block is outside the configured range")?;
     let mut nics = Vec::new();
-    if let Some(nic) = &config.nic {
-        let endpoint = network::Endpoint { vmid: config.vmid, name: config.name.clone(), nic: nic.clone() };
+    if let Some(endpoint) = crate::recover::endpoint(config) {
         let nic = engine.network.prepare_nic(&endpoint).map_err(|e| chain(&e))?;
         nics.push(NicPlan {
             host_interface: nic.host_interface,
