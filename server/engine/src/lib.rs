@@ -122,7 +122,7 @@ impl Engine {
         let pool = Box::new(Plain::new(&config.data_dir));
         let images = ImageStore { data_dir: config.data_dir.clone(), worker, ids: config.ids.own_slot() };
         let runtime = Runtime::new(&config.run_dir, &config.bridge)?;
-        for finding in runtime::host::raise_sysctls() {
+        for finding in runtime::host::raise_sysctls(&config.run_dir.join("sysctls")) {
             tracing::warn!(found = %finding.found, mend = %finding.mend, "a host setting");
         }
         let subnet = kept_subnet(&config, &store)?;

@@ -1,6 +1,10 @@
 //! What the host has and lacks.
 
-use std::fs;
+use std::{
+    fs::{self, File},
+    io::Write as _,
+    path::Path,
+};
 
 use linux::memory::meminfo;
 use model::{
@@ -33,24 +37,38 @@ const SYSCTLS: [(&str, u64); 6] = [
     ("net/ipv4/ip_forward", 1),
 ];
 
-/// Raises the settings; those that could not be raised come back as findings.
+/// Raises the settings; those that could not be raised come back as findings. What a setting was before and is
+/// now is added to `record` (`KEY BEFORE NOW` a line), for who takes it back.
 #[must_use]
-pub fn raise_sysctls() -> Vec<Finding> {
+pub fn raise_sysctls(record: &Path) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (key, least) in SYSCTLS {
         let file = format!("/proc/sys/{key}");
-        let now: u64 = fs::read_to_string(&file).ok().and_then(|t| t.trim().parse().ok()).unwrap_or(0);
-        if now < least && fs::write(&file, least.to_string()).is_err() {
-            let name = key.replace('/', ".");
-            findings.push(Finding {
-                check: "sysctl".into(),
-                level: FindingLevel::Warning,
-                found: format!("{name} is {now} and could not be raised"),
-                mend: format!("set {name} = {least} on the host"),
-            });
+        let before: u64 = fs::read_to_string(&file).ok().and_then(|t| t.trim().parse().ok()).unwrap_or(0);
+        if before >= least {
+            continue;
+        }
+        match fs::write(&file, least.to_string()) {
+            Ok(()) => note(record, &format!("{key} {before} {least}\n")),
+            Err(_) => {
+                let name = key.replace('/', ".");
+                findings.push(Finding {
+                    check: "sysctl".into(),
+                    level: FindingLevel::Warning,
+                    found: format!("{name} is {before} and could not be raised"),
+                    mend: format!("set {name} = {least} on the host"),
+                });
+            }
         }
     }
     findings
+}
+
+fn note(record: &Path, line: &str) {
+    let written = File::options().create(true).append(true).open(record);
+    if let Err(error) = written.and_then(|mut file| file.write_all(line.as_bytes())) {
+        tracing::warn!(%error, "what a host setting was before could not be noted: {}", line.trim_end());
+    }
 }
 
 /// Checks of the kernel.
