@@ -1,8 +1,7 @@
 //! The throttle against guessing: after some failures each next try has to wait, ever longer.
 //!
-//! Kept by key (an account, an address), in memory, bounded; it reads no clock. It never locks an
-//! account for good: who guesses at it must not be able to shut its owner out for longer than
-//! [`WAIT_MAX_S`].
+//! Kept by key (an account from an address, an address), in memory, bounded; it reads no clock. What the
+//! keys are decides the caller: who guesses at an account must not be able to shut its owner out.
 
 use std::collections::HashMap;
 
@@ -70,7 +69,14 @@ impl Throttle {
         *entry = Failures { count: entry.count.saturating_add(1), last: now };
     }
 
-    /// A try succeeded.
+    /// The failure that was noted last was none after all.
+    pub fn take_back(&mut self, key: &str) {
+        if let Some(failures) = self.keys.get_mut(key) {
+            failures.count = failures.count.saturating_sub(1);
+        }
+    }
+
+    /// A try succeeded: its failures are forgotten.
     pub fn clear(&mut self, key: &str) {
         self.keys.remove(key);
     }

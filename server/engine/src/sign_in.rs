@@ -4,7 +4,7 @@
 
 use std::{
     collections::HashMap,
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -14,8 +14,8 @@ use protocol::engine::{ApiError, ErrorKind, calls::ConsoleKind};
 
 /// A console ticket is good for so long.
 const TICKET_MAX_S: i64 = 30;
-/// Most tickets that wait to be used.
-const TICKETS_MAX: usize = 1024;
+/// Most tickets of one session that wait to be used.
+const TICKETS_MAX: usize = 16;
 
 /// See the file's header.
 #[derive(Debug, Default)]
@@ -48,7 +48,36 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Debug)]
 pub(crate) struct Try<'a> {
     sign_in: &'a SignIn,
-    keys: Vec<String>,
+    keys: Keys,
+}
+
+/// What a try is counted under. Never the account alone: a stranger's failures must not keep its owner
+/// waiting. Guessing from many addresses is bounded by the costly hash, of which one runs at a time.
+#[derive(Debug)]
+struct Keys {
+    /// What was tried, and from where.
+    pair: String,
+    /// From where, whatever was tried; none for local callers.
+    place: Option<String>,
+}
+
+impl Keys {
+    fn new(what: &str, address: Option<IpAddr>) -> Self {
+        let place = address.map(|a| format!("from {}", place(a)));
+        Self { pair: format!("{what} {}", place.as_deref().unwrap_or("here")), place }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.pair.as_str()).chain(self.place.as_deref())
+    }
+}
+
+/// Who has an IPv6 address has 2^64 of them.
+fn place(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.into(),
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
+    }
 }
 
 impl SignIn {
@@ -57,16 +86,15 @@ impl SignIn {
     /// # Errors
     /// [`ErrorKind::Throttled`] with the seconds to wait.
     pub(crate) fn begin(&self, what: &str, address: Option<IpAddr>, now: i64) -> Result<Try<'_>, ApiError> {
-        let keys: Vec<String> =
-            [Some(what.to_owned()), address.map(|a| format!("from {a}"))].into_iter().flatten().collect();
+        let keys = Keys::new(what, address);
         let mut throttle = lock(&self.throttle);
-        let wait = keys.iter().map(|k| throttle.wait_s(k, now)).max().unwrap_or(0);
+        let wait = keys.all().map(|k| throttle.wait_s(k, now)).max().unwrap_or(0);
         if wait > 0 {
             let text = format!("too many failed tries: wait {wait} s");
             let retry_after_s = u32::try_from(wait).ok();
             return Err(ApiError { retry_after_s, ..ApiError::new(ErrorKind::Throttled, text) });
         }
-        for key in &keys {
+        for key in keys.all() {
             throttle.note_failure(key, now);
         }
         drop(throttle);
@@ -86,9 +114,14 @@ impl SignIn {
         let issued = ConsoleTicket::issue(ticket.issued)?;
         let mut tickets = lock(&self.tickets);
         tickets.retain(|_, t| ticket.issued - t.issued < TICKET_MAX_S);
-        if tickets.len() < TICKETS_MAX {
-            tickets.insert(issued.sha256(), ticket);
+        // One session cannot crowd out the others: its oldest make room.
+        let own = tickets.iter().filter(|(_, t)| t.session == ticket.session);
+        if own.clone().count() >= TICKETS_MAX
+            && let Some(oldest) = own.min_by_key(|(_, t)| t.issued).map(|(key, _)| key.clone())
+        {
+            tickets.remove(&oldest);
         }
+        tickets.insert(issued.sha256(), ticket);
         Ok(issued)
     }
 
@@ -103,8 +136,10 @@ impl Try<'_> {
     /// The secret was right.
     pub(crate) fn succeeded(self) {
         let mut throttle = lock(&self.sign_in.throttle);
-        for key in &self.keys {
-            throttle.clear(key);
+        throttle.clear(&self.keys.pair);
+        // No more than that: who has an account could guess at others for ever.
+        if let Some(place) = &self.keys.place {
+            throttle.take_back(place);
         }
     }
 }
@@ -131,19 +166,49 @@ mod tests {
         let second = sign_in.issue(ticket(100)).unwrap();
         assert_eq!(sign_in.redeem(second.reveal(), 100 + TICKET_MAX_S), None);
         assert_eq!(sign_in.redeem("PVEVNC:x", 101), None);
+        let first = sign_in.issue(ticket(100)).unwrap();
+        for _ in 0..TICKETS_MAX {
+            sign_in.issue(ticket(101)).unwrap();
+        }
+        assert_eq!(sign_in.redeem(first.reveal(), 101), None, "the oldest makes room");
     }
 
     #[test]
-    fn failures_count_by_account_and_by_address_until_a_success() {
+    fn failures_count_by_address_and_keep_nobody_else_waiting() {
+        let sign_in = SignIn::default();
+        let address = |text: &str| Some(text.parse().unwrap());
+        let begin = |what, from, now| sign_in.begin(what, from, now);
+        let stranger = address("192.0.2.1");
+        for _ in 0..6 {
+            drop(begin("account anna@pve", stranger, 100).unwrap());
+        }
+        let refused = begin("account anna@pve", stranger, 100).unwrap_err();
+        assert_eq!((refused.kind, refused.retry_after_s), (ErrorKind::Throttled, Some(2)));
+        assert!(begin("account otto@pve", stranger, 100).is_err());
+        begin("account anna@pve", address("192.0.2.2"), 100).unwrap().succeeded();
+        // The owner's success elsewhere is no pardon for the stranger.
+        assert!(begin("account anna@pve", stranger, 101).is_err());
+        // Nor is a success with an account of the stranger's own.
+        begin("account eve@pve", stranger, 102).unwrap().succeeded();
+        drop(begin("account anna@pve", stranger, 104).unwrap());
+        assert!(begin("account anna@pve", stranger, 107).is_err());
+    }
+
+    #[test]
+    fn a_success_is_no_failure() {
         let sign_in = SignIn::default();
         let address = Some("192.0.2.1".parse().unwrap());
-        for _ in 0..6 {
-            drop(sign_in.begin("account anna@pve", address, 100).unwrap());
+        for _ in 0..20 {
+            sign_in.begin("account anna@pve", address, 100).unwrap().succeeded();
         }
-        let refused = sign_in.begin("account anna@pve", None, 100).unwrap_err();
-        assert_eq!((refused.kind, refused.retry_after_s), (ErrorKind::Throttled, Some(2)));
-        assert!(sign_in.begin("account otto@pve", address, 100).is_err());
-        sign_in.begin("account anna@pve", address, 103).unwrap().succeeded();
-        assert!(sign_in.begin("account anna@pve", address, 103).is_ok());
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_place() {
+        let one = Keys::new("x", Some("2001:db8::1".parse().unwrap()));
+        assert_eq!(one.place, Keys::new("x", Some("2001:db8::ffff:2".parse().unwrap())).place);
+        assert_ne!(one.place, Keys::new("x", Some("2001:db8:0:1::1".parse().unwrap())).place);
+        let mapped = Keys::new("x", Some("::ffff:192.0.2.1".parse().unwrap()));
+        assert_eq!(mapped.place.as_deref(), Some("from 192.0.2.1"));
     }
 }
