@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use auth::{CsrfToken, SessionToken};
 use model::access::{ObjectPath, Privilege, Role, UserId, effective_role};
-use protocol::engine::{ApiError, Envelope, ErrorKind, calls::CallClass};
+use protocol::engine::{ApiError, Envelope, ErrorKind, VERSION, calls::CallClass};
 use store::{SessionRow, Store};
 
 use crate::error::internal;
@@ -57,18 +57,37 @@ pub(crate) struct Grant {
     pub(crate) user: UserId,
 }
 
+/// A call that was refused before anything was looked at.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    /// Who it was, as far as that was proved; for the audit log only.
+    pub(crate) caller: Caller,
+    /// What the caller is told.
+    pub(crate) error: ApiError,
+}
+
 /// Finds out who calls. The kernel has vouched for the peer of the local socket; the peer of the
 /// other one must show a session, and for a change its anti-forgery token.
 ///
 /// # Errors
-/// [`ErrorKind::Unauthenticated`] without a living session, [`ErrorKind::Denied`] without the token.
+/// [`ErrorKind::Invalid`] in another version's words, [`ErrorKind::Unauthenticated`] without a living session,
+/// [`ErrorKind::Denied`] without the token.
 pub(crate) fn authenticate(
     store: &Store,
     door: Door,
     envelope: &Envelope,
     now: i64,
-) -> Result<Caller, ApiError> {
+) -> Result<Caller, Box<Refused>> {
     let address = envelope.address;
+    let refused = |caller, error| Box::new(Refused { caller, error });
+    let nobody = |error| refused(Caller::stranger(address), error);
+    if envelope.version != VERSION {
+        let text = format!(
+            "the call speaks version {} of the protocol, the engine {VERSION}: start both from the same kiste",
+            envelope.version
+        );
+        return Err(nobody(ApiError::new(ErrorKind::Invalid, text)));
+    }
     match (door, envelope.request.class()) {
         (Door::Local, _) => Ok(Caller {
             user: Some(UserId::root()),
@@ -78,16 +97,19 @@ pub(crate) fn authenticate(
         }),
         (Door::Web, CallClass::Open) => Ok(Caller::stranger(address)),
         (Door::Web, class) => {
-            let session = living_session(store, envelope, now)?;
-            if class == CallClass::Change && !is_csrf_right(&session, envelope) {
-                let text = "the form does not belong to this session: load the page again and repeat";
-                return Err(ApiError::new(ErrorKind::Denied, text));
+            let session = living_session(store, envelope, now).map_err(nobody)?;
+            let is_right = class != CallClass::Change || is_csrf_right(&session, envelope);
+            let entries = store.acl_of(&session.user).map_err(|e| nobody(internal(&e)))?;
+            if is_right && now - session.seen >= TOUCH_EVERY_S {
+                store.touch_session(&session.token_hash, now).map_err(|e| nobody(internal(&e)))?;
             }
-            if now - session.seen >= TOUCH_EVERY_S {
-                store.touch_session(&session.token_hash, now).map_err(|e| internal(&e))?;
+            let user = Some(session.user.clone());
+            let caller = Caller { user, proof: Proof::Session(session), address, entries };
+            if is_right {
+                return Ok(caller);
             }
-            let entries = store.acl_of(&session.user).map_err(|e| internal(&e))?;
-            Ok(Caller { user: Some(session.user.clone()), proof: Proof::Session(session), address, entries })
+            let text = "the form does not belong to this session: load the page again and repeat";
+            Err(refused(caller, ApiError::new(ErrorKind::Denied, text)))
         }
     }
 }
@@ -159,10 +181,17 @@ impl Caller {
         }
     }
 
-    /// Whether what was proved still stands: sessions end, and open streams must end with them.
-    pub(crate) fn still_stands(&self, store: &Store, now: i64) -> bool {
+    /// Looks again whether what was proved still stands, and what it allows now: sessions end and rights are
+    /// taken away, and open streams must follow.
+    pub(crate) fn renew(&mut self, store: &Store, now: i64) -> bool {
         let Proof::Session(row) = &self.proof else { return true };
-        matches!(store.find_session(&row.token_hash), Ok(Some(row)) if is_living(&row, now))
+        match (store.find_session(&row.token_hash), store.acl_of(&row.user)) {
+            (Ok(Some(row)), Ok(entries)) if is_living(&row, now) => {
+                self.entries = entries;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Whether the caller has the right.
@@ -220,7 +249,7 @@ mod tests {
         let (store, token, csrf) = store();
         let read = |session: Option<&Secret>, now| {
             let call = envelope(session, None, calls::ListContainers {});
-            authenticate(&store, Door::Web, &call, now).map(|_| ()).map_err(|e| e.kind)
+            authenticate(&store, Door::Web, &call, now).map(|_| ()).map_err(|e| e.error.kind)
         };
         assert_eq!(read(Some(&token), NOW), Ok(()));
         assert_eq!(read(None, NOW), Err(ErrorKind::Unauthenticated));
@@ -232,11 +261,25 @@ mod tests {
     }
 
     #[test]
+    fn another_version_is_refused_at_either_door() {
+        let (store, token, _) = store();
+        for door in [Door::Local, Door::Web] {
+            let call = Envelope { version: 2, ..envelope(Some(&token), None, calls::GetNode {}) };
+            let refused = authenticate(&store, door, &call, NOW).unwrap_err();
+            assert!(refused.error.message.contains("version 2"), "{}", refused.error.message);
+        }
+    }
+
+    #[test]
     fn a_change_needs_the_token_of_its_own_session() {
         let (store, token, csrf) = store();
         let change = |csrf: Option<&Secret>| {
             let call = envelope(Some(&token), csrf, calls::Logout {});
-            authenticate(&store, Door::Web, &call, NOW).map(|_| ()).map_err(|e| e.kind)
+            authenticate(&store, Door::Web, &call, NOW).map(|_| ()).map_err(|e| {
+                // The audit log names whose session the forged form came with.
+                assert_eq!(e.caller.actor().map(ToString::to_string).as_deref(), Some("anna@pve"));
+                e.error.kind
+            })
         };
         assert_eq!(change(Some(&csrf)), Ok(()));
         assert_eq!(change(None), Err(ErrorKind::Denied));
@@ -247,11 +290,15 @@ mod tests {
     fn the_web_process_cannot_be_root_and_ends_with_its_session() {
         let (store, token, _) = store();
         let call = envelope(Some(&token), None, calls::GetNode {});
-        let caller = authenticate(&store, Door::Web, &call, NOW).unwrap();
+        let mut caller = authenticate(&store, Door::Web, &call, NOW).unwrap();
         assert!(caller.require_local().is_err());
-        assert!(caller.still_stands(&store, NOW));
+        // Rights are looked up anew, not remembered.
+        caller.entries.clear();
+        assert!(!caller.may(Privilege::VmAudit, &ObjectPath::Root));
+        assert!(caller.renew(&store, NOW));
+        assert!(caller.may(Privilege::VmAudit, &ObjectPath::Root));
         store.delete_session(&caller.session().unwrap().token_hash).unwrap();
-        assert!(!caller.still_stands(&store, NOW));
+        assert!(!caller.renew(&store, NOW));
         let stranger = Caller::stranger(None);
         assert!(stranger.authorise(Privilege::VmAudit, &ObjectPath::Root).is_err());
     }

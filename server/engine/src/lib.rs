@@ -68,6 +68,8 @@ pub struct Engine {
     sign_in: sign_in::SignIn,
     /// Held while number, ids and address of a new container are chosen and written down.
     reserving: Mutex<()>,
+    /// Held while limits are changed, and while a start takes up the last ones.
+    changing: Mutex<()>,
     /// Containers whose init runs, as their shims said last.
     live: Mutex<BTreeMap<Vmid, ShimInfo>>,
     readings: Mutex<BTreeMap<Vmid, protocol::engine::view::Usage>>,
@@ -140,6 +142,7 @@ impl Engine {
             running: tasks::Running::default(),
             sign_in: sign_in::SignIn::default(),
             reserving: Mutex::default(),
+            changing: Mutex::default(),
             live: Mutex::default(),
             readings: Mutex::default(),
             watcher: OnceLock::new(),
@@ -195,6 +198,11 @@ impl Engine {
 
     fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// See the field.
+    fn changing(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A panic elsewhere left a whole map: each entry is put in by one call.

@@ -12,6 +12,7 @@ use std::{
     thread,
 };
 
+use model::Vmid;
 use protocol::{
     Channel, ChannelError,
     channel::{accept_from, listen_at},
@@ -39,8 +40,16 @@ pub(crate) struct Outcome {
     pub(crate) fds: Vec<OwnedFd>,
     /// Events follow on this connection.
     pub(crate) stream: Option<Arc<Listener>>,
-    /// A viewer that is ended with this connection, or with the caller's session.
-    pub(crate) held: Option<OwnedFd>,
+    /// A viewer that is ended with this connection, or with the caller's session or right to it.
+    pub(crate) held: Option<Held>,
+}
+
+/// A console that somebody looks at.
+pub(crate) struct Held {
+    /// The viewer's end.
+    pub(crate) viewer: OwnedFd,
+    /// Whose console it is.
+    pub(crate) vmid: Vmid,
 }
 
 impl From<Value> for Outcome {
@@ -110,7 +119,7 @@ fn converse(engine: &Arc<Engine>, channel: &Channel, door: Door) {
                 return;
             }
         };
-        let (caller, outcome) = answer_call(engine, door, &envelope, fds);
+        let (mut caller, outcome) = answer_call(engine, door, &envelope, fds);
         match outcome {
             Ok(Outcome { value, fds, stream, held }) => {
                 let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
@@ -119,11 +128,11 @@ fn converse(engine: &Arc<Engine>, channel: &Channel, door: Door) {
                     return;
                 }
                 if let Some(listener) = stream {
-                    crate::streams::stream(engine, channel, &caller, &listener);
+                    crate::streams::stream(engine, channel, &mut caller, &listener);
                     return;
                 }
-                if let Some(viewer) = held {
-                    crate::streams::hold(engine, channel, &caller, &viewer);
+                if let Some(held) = held {
+                    crate::streams::hold(engine, channel, &mut caller, &held);
                     return;
                 }
             }
@@ -149,7 +158,7 @@ fn answer_call(
             let result = api::dispatch(engine, &caller, &envelope.request, fds);
             (caller, result)
         }
-        Err(error) => (Caller::stranger(envelope.address), Err(error)),
+        Err(refused) => (refused.caller, Err(refused.error)),
     };
     crate::audit::record(engine, &caller, &envelope.request, result.as_ref().map(|_| ()));
     (caller, result)

@@ -1,7 +1,7 @@
 //! Event streams: the present state first, then changes, until the peer goes.
 
 use std::{
-    os::fd::{AsFd, OwnedFd},
+    os::fd::AsFd,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,23 +12,24 @@ use protocol::{
     engine::events::{Event, Topic},
 };
 
-use crate::{Engine, access::Caller, clock, events::Listener, observe};
+use crate::{Engine, access::Caller, clock, events::Listener, observe, server::Held};
 
 /// Without an event for so long a heartbeat goes out, which also notices a peer that is gone.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How often a stream asks whether its session still stands (security rule 24).
+/// How often a stream asks whether its session still stands, and what it may see (security rule 24).
 const RECHECK: Duration = Duration::from_secs(4);
 
 /// Sends events until the peer or the hub lets go.
-pub(crate) fn stream(engine: &Arc<Engine>, channel: &Channel, caller: &Caller, listener: &Arc<Listener>) {
+pub(crate) fn stream(engine: &Arc<Engine>, channel: &Channel, caller: &mut Caller, listener: &Arc<Listener>) {
     if snapshot(engine, listener).is_err() {
         return;
     }
     let mut checked = Instant::now();
-    while let Some(event) = listener.next(PATIENCE) {
+    // Never asleep past the next check.
+    while let Some(event) = listener.next(PATIENCE.min(RECHECK.saturating_sub(checked.elapsed()))) {
         if checked.elapsed() >= RECHECK {
             checked = Instant::now();
-            if !caller.still_stands(engine.store(), clock::now()) {
+            if !caller.renew(engine.store(), clock::now()) {
                 let _ = channel.send(&Event::Ended, &[]);
                 return;
             }
@@ -44,15 +45,17 @@ pub(crate) fn stream(engine: &Arc<Engine>, channel: &Channel, caller: &Caller, l
 }
 
 /// Watches over a viewer that was handed to the web process: it ends with the connection (the page was
-/// closed, or the web process died) and with the session.
-pub(crate) fn hold(engine: &Engine, channel: &Channel, caller: &Caller, viewer: &OwnedFd) {
+/// closed, or the web process died), with the session and with the right to it.
+pub(crate) fn hold(engine: &Engine, channel: &Channel, caller: &mut Caller, held: &Held) {
     // Readable means closed: the peer has nothing more to say on this connection.
     while let Ok(false) = channel.wait_readable(RECHECK) {
-        if !caller.still_stands(engine.store(), clock::now()) {
+        let may = caller.renew(engine.store(), clock::now())
+            && caller.may(Privilege::VmConsole, &ObjectPath::Vm(held.vmid));
+        if !may {
             break;
         }
     }
-    let _ = protocol::viewer::hang_up(viewer.as_fd());
+    let _ = protocol::viewer::hang_up(held.viewer.as_fd());
 }
 
 fn may_hear(caller: &Caller, event: &Event) -> bool {

@@ -9,6 +9,7 @@ use std::{
         unix::fs::{DirBuilderExt, PermissionsExt},
     },
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use engine::Engine;
@@ -65,17 +66,34 @@ pub(crate) fn serve(config: Config) -> Result<(), ServeError> {
     // Before any thread, so that every thread leaves these signals to the descriptor.
     let signals = linux::process::signal_descriptor(&[SIGINT, SIGTERM]).map_err(ServeError::Signals)?;
     linux::process::set_blocking(&signals).map_err(ServeError::Signals)?;
+    linux::process::raise_open_files();
     prepare_run_dir(&config)?;
     let tcp = TcpListener::bind(config.listen).map_err(|e| ServeError::Port(config.listen, e))?;
     let program = std::env::current_exe().map_err(|e| ServeError::RunDir("/proc/self/exe".into(), e))?;
     // What can be wrong with files of the operator's comes before anything is made.
     let configured = config.tls.is_some().then(|| tls(&config)).transpose()?;
     let engine = Engine::open(config.clone(), program)?;
+    let served = serve_until_signal(&config, &engine, tcp, configured, signals);
+    // Whatever ended it: nothing stays that serves nobody.
+    for socket in [LOCAL_SOCKET, WEB_SOCKET] {
+        let _ = fs::remove_file(config.run_dir.join(socket));
+    }
+    engine.shut_down();
+    served
+}
+
+fn serve_until_signal(
+    config: &Config,
+    engine: &Arc<Engine>,
+    tcp: TcpListener,
+    configured: Option<Vec<u8>>,
+    signals: OwnedFd,
+) -> Result<(), ServeError> {
     let local = config.run_dir.join(LOCAL_SOCKET);
     let web = config.run_dir.join(WEB_SOCKET);
     let uid = config.ids.web_uid();
     engine.serve(listen(&local)?, listen_for(&web, uid.0)?, uid)?;
-    let pem = configured.map_or_else(|| tls(&config), Ok)?;
+    let pem = configured.map_or_else(|| tls(config), Ok)?;
     let address = tcp.local_addr().map_err(|e| ServeError::Port(config.listen, e))?;
     let supply = web_process::Supply {
         listener: tcp,
@@ -85,13 +103,9 @@ pub(crate) fn serve(config: Config) -> Result<(), ServeError> {
         uid: uid.0,
     };
     web_process::keep(supply).map_err(ServeError::Web)?;
-    welcome(&engine, address, &pem)?;
+    welcome(engine, address, &pem)?;
     let _ = File::from(signals).read(&mut [0; 128]).map_err(ServeError::Signals)?;
-    tracing::info!("kiste ends; containers keep running");
-    for socket in [local, web] {
-        let _ = fs::remove_file(socket);
-    }
-    engine.shut_down();
+    tracing::info!("kiste ends; running containers keep running");
     Ok(())
 }
 

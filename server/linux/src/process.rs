@@ -289,6 +289,19 @@ pub fn set_rlimit_clamped(pid: Pid, resource: u32, soft: u64, hard: u64) {
     }
 }
 
+/// Lets this process open many files, as far as its hard limit goes: three descriptors and more a container.
+pub fn raise_open_files() {
+    // No more: some programs close every possible number one by one when they start.
+    const ENOUGH: u64 = 65_536;
+    let mut limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let most = limit.maximum.map_or(ENOUGH, |hard| hard.min(ENOUGH));
+    if limit.current.is_some_and(|now| now < most) {
+        limit.current = Some(most);
+        // Below the hard limit this needs no right.
+        let _ = rustix::process::setrlimit(rustix::process::Resource::Nofile, limit);
+    }
+}
+
 /// Opens descriptors that the starter of this process left at fixed numbers.
 ///
 /// # Errors

@@ -37,7 +37,7 @@ const HAS_ADMINISTRATOR: &str =
 fn insert_user(c: &Connection, user: &UserId, password_hash: &str, role: Role) -> Result<(), StoreError> {
     let sql = "INSERT INTO users (user, password_hash) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
     if c.execute(sql, params![user.as_str(), password_hash])? == 0 {
-        return Err(StoreError::Taken(format!("the user {user}")));
+        return Err(StoreError::Taken { what: format!("the user {user}"), field: None });
     }
     c.execute("INSERT INTO acl VALUES ('/', ?1, ?2)", params![user.as_str(), role.as_str()])?;
     Ok(())
@@ -59,7 +59,10 @@ impl Store {
     pub fn insert_first_administrator(&self, user: &UserId, password_hash: &str) -> Result<(), StoreError> {
         self.transaction(|c| {
             if c.query_row(HAS_ADMINISTRATOR, [], |r| r.get(0))? {
-                return Err(StoreError::Taken("the place of the first administrator".to_owned()));
+                return Err(StoreError::Taken {
+                    what: "the place of the first administrator".into(),
+                    field: None,
+                });
             }
             insert_user(c, user, password_hash, Role::Administrator)
         })
@@ -212,7 +215,7 @@ mod tests {
         assert!(!store.has_administrator().unwrap());
         store.insert_user(&user, "h", Role::Administrator).unwrap();
         assert!(store.has_administrator().unwrap());
-        assert!(matches!(store.insert_user(&user, "h", Role::Auditor), Err(StoreError::Taken(_))));
+        assert!(matches!(store.insert_user(&user, "h", Role::Auditor), Err(StoreError::Taken { .. })));
         assert_eq!(store.acl_of(&user).unwrap(), [("/".to_owned(), Role::Administrator)]);
     }
 
@@ -223,7 +226,7 @@ mod tests {
         store.insert_user(&otto, "h", Role::Auditor).unwrap();
         store.insert_first_administrator(&anna, "h").unwrap();
         let second = UserId::parse_login("eve").unwrap();
-        assert!(matches!(store.insert_first_administrator(&second, "h"), Err(StoreError::Taken(_))));
+        assert!(matches!(store.insert_first_administrator(&second, "h"), Err(StoreError::Taken { .. })));
         assert_eq!(store.list_users().unwrap(), [anna, otto]);
     }
 

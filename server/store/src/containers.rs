@@ -266,7 +266,7 @@ pub(crate) mod tests {
             store.insert_container(&config(n, name), "u", "t").unwrap();
         }
         let web = config(100, "web");
-        let taken = |c: &ContainerConfig| matches!(store.update_container(c), Err(StoreError::Taken(_)));
+        let taken = |c: &ContainerConfig| matches!(store.update_container(c), Err(StoreError::Taken { .. }));
         assert!(taken(&ContainerConfig { name: "db".parse().unwrap(), ..web.clone() }));
         assert!(taken(&ContainerConfig { nic: config(101, "db").nic, ..web.clone() }));
         store.update_container(&ContainerConfig { nic: None, ..web }).unwrap();
@@ -290,7 +290,7 @@ pub(crate) mod tests {
         let store = store();
         store.insert_container(&config(100, "web"), "u", "t").unwrap();
         let refused = |c: ContainerConfig| match store.insert_container(&c, "u", "t") {
-            Err(StoreError::Taken(what)) => what,
+            Err(StoreError::Taken { what, .. }) => what,
             other => panic!("{other:?}"),
         };
         assert_eq!(refused(config(100, "db")), "container number 100");

@@ -60,8 +60,13 @@ pub enum StoreError {
     #[error("a row of the database is not understood")]
     Row(#[from] serde_json::Error),
     /// A value that must be unique is taken.
-    #[error("{0} is taken: choose another")]
-    Taken(String),
+    #[error("{what} is taken: choose another")]
+    Taken {
+        /// The value, with what it is.
+        what: String,
+        /// The field of the form that it was chosen in; `None`: it was chosen for the caller.
+        field: Option<&'static str>,
+    },
     /// A template was removed or replaced since it was read.
     #[error("the container template {0} was removed or replaced meanwhile: try again")]
     TemplateGone(model::TemplateName),
@@ -154,15 +159,15 @@ impl Store {
 fn taken(error: rusqlite::Error, config: &model::ContainerConfig) -> StoreError {
     let rusqlite::Error::SqliteFailure(_, Some(text)) = &error else { return error.into() };
     let address = config.nic.as_ref().map(|n| (n.mac, n.address));
-    let what = match text.rsplit('.').next() {
-        Some("vmid") => format!("container number {}", config.vmid),
-        Some("name") => format!("the name {}", config.name),
-        Some("id_slot") => format!("id block {}", config.id_slot),
-        Some("mac") => address.map(|(mac, _)| format!("MAC address {mac}")).unwrap_or_default(),
-        Some("address") => address.map(|(_, a)| format!("address {a}")).unwrap_or_default(),
+    let (what, field) = match (text.rsplit('.').next(), address) {
+        (Some("vmid"), _) => (format!("container number {}", config.vmid), Some("vmid")),
+        (Some("name"), _) => (format!("the name {}", config.name), Some("name")),
+        (Some("id_slot"), _) => (format!("id block {}", config.id_slot), None),
+        (Some("mac"), Some((mac, _))) => (format!("MAC address {mac}"), None),
+        (Some("address"), Some((_, address))) => (format!("address {address}"), None),
         _ => return error.into(),
     };
-    StoreError::Taken(what)
+    StoreError::Taken { what, field }
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ impl Store {
             TaskState::Done | TaskState::Failed | TaskState::Cancelled => self.lock().execute(sql, values)?,
         };
         match written {
-            0 => Err(StoreError::Taken(format!("task number {number}"))),
+            0 => Err(StoreError::Taken { what: format!("task number {number}"), field: None }),
             _ => Ok(()),
         }
     }
@@ -170,7 +170,7 @@ mod tests {
         let store = Store::in_memory().unwrap();
         let first = task(1, "100", 5);
         store.put_task(&first).unwrap();
-        assert!(matches!(store.put_task(&task(1, "101", 5)), Err(StoreError::Taken(_))));
+        assert!(matches!(store.put_task(&task(1, "101", 5)), Err(StoreError::Taken { .. })));
         let ended = Task { state: TaskState::Done, ended: Some(6), ..first };
         store.put_task(&ended).unwrap();
         assert_eq!(store.find_task(&ended.id).unwrap(), Some(ended));

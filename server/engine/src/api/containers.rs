@@ -29,7 +29,7 @@ use crate::{
     access::{Caller, Grant},
     error::internal,
     observe,
-    server::Outcome,
+    server::{Held, Outcome},
     tasks::{create as creating, destroy as destroying, power},
 };
 
@@ -180,6 +180,8 @@ pub(super) fn set(
     caller: &Caller,
     call: &SetContainer,
 ) -> Result<ContainerDetail, ApiError> {
+    // Two changes at once, or one while a start ends, must leave kernel and database with the same limits.
+    let _changing = engine.changing();
     let (row, _) = find(engine, caller, &call.container, Privilege::VmAudit)?;
     let object = ObjectPath::Vm(row.config.vmid);
     for privilege in needed(call) {
@@ -193,12 +195,18 @@ pub(super) fn set(
     let is_onboot = call.is_onboot.unwrap_or(row.config.is_onboot);
     let old = row.config.limits;
     let config = ContainerConfig { limits, is_onboot, ..row.config.clone() };
-    if engine.live().contains_key(&config.vmid) && limits != old {
+    let is_live = engine.live().contains_key(&config.vmid) && limits != old;
+    if is_live {
         apply_live(engine, config.vmid, &limits, &old)?;
     }
-    let config = engine.store().update_container(&config).map_err(|e| match e {
-        StoreError::Stale => stale(),
-        e => internal(&e),
+    let config = engine.store().update_container(&config).map_err(|error| {
+        if is_live {
+            let _ = engine.runtime.apply_limits(row.config.vmid, &old);
+        }
+        match error {
+            StoreError::Stale => stale(),
+            error => internal(&error),
+        }
     })?;
     observe::tell(engine, config.vmid);
     Ok(detail(engine, caller, &ContainerRow { config, ..row }))
@@ -357,7 +365,8 @@ pub(super) fn open_console(
         }
     })?;
     if caller.session().is_some() {
-        outcome.held = outcome.fds.first().and_then(|fd| fd.try_clone().ok());
+        let viewer = outcome.fds.first().and_then(|fd| fd.try_clone().ok());
+        outcome.held = viewer.map(|viewer| Held { viewer, vmid });
     }
     Ok(outcome)
 }

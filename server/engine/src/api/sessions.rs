@@ -73,7 +73,7 @@ pub(super) fn complete_setup(
     };
     match engine.store().insert_first_administrator(&call.user, &hash) {
         Ok(()) => {}
-        Err(StoreError::Taken(_)) => return Err(setup_is_over()),
+        Err(StoreError::Taken { .. }) => return Err(setup_is_over()),
         Err(error) => return Err(internal(&error)),
     }
     engine.store().set_setting(SETUP_CODE, None).map_err(|e| internal(&e))?;

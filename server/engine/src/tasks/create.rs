@@ -39,11 +39,9 @@ pub(crate) fn create(
     let inserted = engine.store().insert_container(config, &uuid, prepared.id().as_str());
     let journal = match inserted {
         Ok(journal) => journal,
-        Err(StoreError::Taken(what)) => {
-            let field = if what.starts_with("container number") { "vmid" } else { "name" };
-            let text = format!("{what} is taken: choose another");
-            let error = ApiError::new(ErrorKind::AlreadyExists, text);
-            return Err(prepared.refuse(ApiError { field: Some(field.to_owned()), ..error }));
+        Err(error @ StoreError::Taken { field, .. }) => {
+            let refusal = ApiError::new(ErrorKind::AlreadyExists, error.to_string());
+            return Err(prepared.refuse(ApiError { field: field.map(str::to_owned), ..refusal }));
         }
         Err(error @ StoreError::TemplateGone(_)) => {
             return Err(prepared.refuse(ApiError::new(ErrorKind::NotFound, error.to_string())));
@@ -60,7 +58,7 @@ pub(crate) fn create(
         }
         engine.store().finish_journal(journal).map_err(|e| chain(&e))?;
         made?;
-        if power == PowerState::On { power::start_now(engine, handle, &work.row) } else { Ok(()) }
+        if power == PowerState::On { power::start_now(engine, handle, work.row.config.vmid) } else { Ok(()) }
     })
 }
 

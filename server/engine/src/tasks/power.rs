@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use model::{PowerState, TaskId, access::UserId, task::TaskKind};
+use model::{PowerState, TaskId, Vmid, access::UserId, task::TaskKind};
 use protocol::{engine::ApiError, shim::NicPlan};
 use runtime::{ContainerPlan, container::stop::Shutdown};
 use store::ContainerRow;
@@ -38,27 +38,39 @@ pub(crate) fn plan(engine: &Engine, row: &ContainerRow) -> Result<ContainerPlan,
     })
 }
 
-/// Starts within a task.
-pub(crate) fn start_now(engine: &Engine, handle: &Handle, row: &ContainerRow) -> Result<(), Failure> {
-    let vmid = row.config.vmid;
+/// Starts within a task, with what is stored now.
+pub(crate) fn start_now(engine: &Engine, handle: &Handle, vmid: Vmid) -> Result<(), Failure> {
     handle.step("start");
-    let started = plan(engine, row).and_then(|plan| engine.runtime.start(&plan).map_err(|e| chain(&e)));
+    let row = find(engine, vmid)?;
+    let started = plan(engine, &row).and_then(|plan| engine.runtime.start(&plan).map_err(|e| chain(&e)));
     let error = started.as_ref().err().map(String::as_str);
     let power = if error.is_none() { PowerState::On } else { PowerState::Off };
     let stored =
         engine.store().set_power(vmid, power).and_then(|()| engine.store().set_last_error(vmid, error));
     let (info, unenforced) = started?;
-    engine.note_running(info);
+    {
+        let _changing = engine.changing();
+        engine.note_running(info);
+        // A change that came while it started saw nothing to apply it to.
+        let now = find(engine, vmid)?.config.limits;
+        if now != row.config.limits {
+            engine.runtime.apply_limits(vmid, &now).map_err(|e| chain(&e))?;
+        }
+    }
     for limit in unenforced {
         handle.log(&format!("WARN: not enforced on this host: {limit}"));
     }
     stored.map_err(|e| chain(&e))
 }
 
+fn find(engine: &Engine, vmid: Vmid) -> Result<ContainerRow, Failure> {
+    engine.store().find_container(vmid).map_err(|e| chain(&e))?.ok_or_else(|| "it is gone".into())
+}
+
 /// Begins a start.
 pub(crate) fn start(engine: &Arc<Engine>, row: &ContainerRow, user: &UserId) -> Result<TaskId, ApiError> {
-    let row = row.clone();
-    begin(engine, TaskKind::Start, &row.clone(), user, move |engine, handle| start_now(engine, handle, &row))
+    let vmid = row.config.vmid;
+    begin(engine, TaskKind::Start, row, user, move |engine, handle| start_now(engine, handle, vmid))
 }
 
 /// Begins a shutdown: init gets `patience`, then the kernel ends all.
@@ -74,12 +86,7 @@ pub(crate) fn shutdown(
     })
 }
 
-fn shutdown_now(
-    engine: &Engine,
-    handle: &Handle,
-    vmid: model::Vmid,
-    patience: Duration,
-) -> Result<(), Failure> {
+fn shutdown_now(engine: &Engine, handle: &Handle, vmid: Vmid, patience: Duration) -> Result<(), Failure> {
     handle.step("shutdown");
     engine.store().set_power(vmid, PowerState::Off).map_err(|e| chain(&e))?;
     let end = engine.runtime.shutdown(vmid, patience).map_err(|e| chain(&e))?;
@@ -109,10 +116,10 @@ pub(crate) fn reboot(
     patience: Duration,
     user: &UserId,
 ) -> Result<TaskId, ApiError> {
-    let row = row.clone();
-    begin(engine, TaskKind::Reboot, &row.clone(), user, move |engine, handle| {
-        shutdown_now(engine, handle, row.config.vmid, patience)?;
-        start_now(engine, handle, &row)
+    let vmid = row.config.vmid;
+    begin(engine, TaskKind::Reboot, row, user, move |engine, handle| {
+        shutdown_now(engine, handle, vmid, patience)?;
+        start_now(engine, handle, vmid)
     })
 }
 
