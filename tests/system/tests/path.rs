@@ -198,6 +198,28 @@ fn limits_are_obeyed_inside_and_change_live() {
     let forks = k.inside("small", "for i in $(seq 400); do sleep 5 & done 2>&1 | tail -1");
     assert!(forks.contains("fork"), "{forks}");
     assert!(k.kiste(&["stats", "small", "--json"]).out.contains("oom_kills"));
+
+    // Changes at the same time, also while it starts again: the kernel obeys what is stored.
+    let change = |steps: std::ops::Range<u32>| {
+        for mib in steps {
+            // One that comes second is refused as stale, or comes to pass: both are right.
+            let _ = k.kiste(&["set", "small", "--memory", &mib.to_string()]);
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| change(300..310));
+        scope.spawn(|| change(400..410));
+        k.ok(&["reboot", "small"]);
+    });
+    let config: serde_json::Value = serde_json::from_str(&k.ok(&["config", "small", "--json"])).unwrap();
+    let stored = config["limits"]["memory_max"].as_u64().unwrap();
+    let files = ["memory/{}/100/memory.limit_in_bytes", "{}/100/memory.max"];
+    let files = files.map(|f| format!("/sys/fs/cgroup/{}", f.replace("{}", k.name())));
+    let obeyed = files.iter().find_map(|f| fs::read_to_string(f).ok()).unwrap();
+    assert!(
+        stored >= 300 << 20 && obeyed.trim() == stored.to_string(),
+        "{stored} is stored, {obeyed} obeyed"
+    );
     k.finish();
 }
 
