@@ -17,7 +17,7 @@ use crate::{
     guard,
     live::{self, Streams},
     pages::{account, container_templates, containers, see_other, tasks},
-    visitor::Visitor,
+    visitor::{SignedIn, Visitor},
 };
 
 /// Threads that answer browsers; the work is in the engine.
@@ -100,6 +100,6 @@ async fn health(engine: Data<EngineClient>) -> HttpResponse {
     }
 }
 
-async fn no_page(visitor: Visitor) -> Result<HttpResponse, PageError> {
-    Err(PageError::no_page(visitor))
+async fn no_page(visitor: Visitor, who: Option<SignedIn>) -> Result<HttpResponse, PageError> {
+    Err(PageError::no_page(visitor, who.as_ref()))
 }

@@ -47,8 +47,12 @@ impl PageError {
     }
 
     /// There is no such page.
-    pub(crate) fn no_page(visitor: Visitor) -> Self {
-        Self::of(visitor, ApiError::new(ErrorKind::NotFound, ""))
+    pub(crate) fn no_page(visitor: Visitor, who: Option<&SignedIn>) -> Self {
+        let error = ApiError::new(ErrorKind::NotFound, "");
+        match who {
+            Some(who) => Self::at(who, "", error),
+            None => Self::of(visitor, error),
+        }
     }
 }
 

@@ -174,5 +174,10 @@ pub(crate) async fn set_preferences(
         ["language", "theme"].map(|key| (key.to_owned(), form.get(key).to_owned())).into_iter().collect();
     let stored = engine.call(&who.changing(form.get("csrf")), SetPreferences { preferences }).await;
     stored.map_err(|e| PageError::at(&who, "", e))?;
-    Ok(see_other(local_path(form.get("next"), "/containers")))
+    let mut response = see_other(local_path(form.get("next"), "/containers"));
+    if Language::from_code(form.get("language")).is_none() {
+        // "As the browser": the choice made at the login would outlive it.
+        let _ = response.add_cookie(&expired(LANGUAGE_COOKIE));
+    }
+    Ok(response)
 }

@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 use model::{Bytes, Hostname, PowerState, TemplateName, Vmid, limits::CpuLimit};
 use protocol::engine::{
-    Secret,
+    ApiError, ErrorKind, Secret,
     calls::{CreateContainer, GetNode, LimitChanges, ListTemplates},
     view::NodeView,
 };
@@ -73,7 +73,7 @@ pub(crate) async fn show(
             ("cpuunits", "100".to_owned()),
             ("pids", "4096".to_owned()),
         ];
-        let view = form_page(f, Form::filled(&defaults), &node);
+        let view = form_page(f, Form::filled(&defaults), node.as_ref());
         return Ok(page(&view.f, &view));
     }
     let installed = engine.call(&who.visitor.caller, ListTemplates {}).await;
@@ -90,16 +90,27 @@ pub(crate) async fn show(
     Ok(page(&view.f, &view))
 }
 
-async fn node(who: &SignedIn, engine: &EngineClient) -> Result<NodeView, PageError> {
-    engine.call(&who.visitor.caller, GetNode {}).await.map_err(|e| PageError::at(who, "containers", e))
+/// The node, for help texts only: who may not see it still makes containers.
+async fn node(who: &SignedIn, engine: &EngineClient) -> Result<Option<NodeView>, PageError> {
+    let answer = engine.call(&who.visitor.caller, GetNode {}).await;
+    none_when_denied(answer).map_err(|e| PageError::at(who, "containers", e))
 }
 
-fn form_page(f: Frame, form: Form, node: &NodeView) -> ContainerNewFormPage {
-    let memory = format::bytes(f.language(), node.memory_available);
+fn none_when_denied<T>(answer: Result<T, ApiError>) -> Result<Option<T>, ApiError> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind == ErrorKind::Denied => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn form_page(f: Frame, form: Form, node: Option<&NodeView>) -> ContainerNewFormPage {
+    let memory = |n: &NodeView| f.t_with("memory-help", &format::bytes(f.language(), n.memory_available));
+    let cores = |n: &NodeView| f.t_with("cores-help", &n.capacity.cores.to_string());
     let advanced = ["vmid", "swap", "cpulimit", "cpuunits", "pids"];
     ContainerNewFormPage {
-        host_memory: f.t_with("memory-help", &memory),
-        host_cores: f.t_with("cores-help", &node.capacity.cores.to_string()),
+        host_memory: node.map(memory).unwrap_or_default(),
+        host_cores: node.map(cores).unwrap_or_default(),
         has_advanced_error: advanced.iter().any(|name| !form.error(name).is_empty()),
         f,
         form,
@@ -122,7 +133,7 @@ pub(crate) async fn create(
         }
     }
     let node = node(&who, &engine).await?;
-    let view = form_page(Frame::of(&who, "containers"), form, &node);
+    let view = form_page(Frame::of(&who, "containers"), form, node.as_ref());
     Ok(page_with(&view.f, &view, HttpResponse::UnprocessableEntity()))
 }
 
@@ -176,5 +187,18 @@ fn read_bytes(form: &mut Form, name: &str) -> Option<Bytes> {
             form.reject(name, error.to_string());
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_must_not_be_seen_is_none_and_other_refusals_stay() {
+        let refused = |kind| none_when_denied::<()>(Err(ApiError::new(kind, "")));
+        assert_eq!(refused(ErrorKind::Denied).unwrap(), None);
+        assert_eq!(refused(ErrorKind::Unavailable).unwrap_err().kind, ErrorKind::Unavailable);
+        assert_eq!(none_when_denied(Ok(1)).unwrap(), Some(1));
     }
 }
