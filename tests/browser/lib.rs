@@ -33,6 +33,8 @@ pub enum Screen {
     Desktop,
     /// 375 x 812, touch.
     Phone,
+    /// As [`Screen::Desktop`], and pages run no scripts.
+    Scriptless,
 }
 
 /// One browser with one page, on one instance.
@@ -192,7 +194,10 @@ impl Browser {
             }
             if Instant::now() > end {
                 let text = self.driver.find(By::Css("body")).await.unwrap().text().await.unwrap_or_default();
-                panic!("{what}: not within {PATIENCE:?} at {}\n{text}", self.path().await);
+                panic!(
+                    "{what}: not within {PATIENCE:?} at {}\n{text}",
+                    self.driver.current_url().await.unwrap()
+                );
             }
             tokio::task::yield_now().await;
         }
@@ -235,6 +240,10 @@ fn capabilities(screen: Screen, language: &str) -> Capabilities {
         let metrics = serde_json::json!({ "width": 375, "height": 812, "pixelRatio": 2, "touch": true });
         let emulation = serde_json::json!({ "deviceMetrics": metrics });
         chrome.add_experimental_option("mobileEmulation", emulation).unwrap();
+    }
+    if screen == Screen::Scriptless {
+        let settings = serde_json::json!({ "profile.managed_default_content_settings.javascript": 2 });
+        chrome.add_experimental_option("prefs", settings).unwrap();
     }
     let mut all = Capabilities::from(chrome);
     all.set("goog:loggingPrefs", serde_json::json!({ "browser": "WARNING" })).unwrap();

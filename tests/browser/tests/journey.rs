@@ -108,6 +108,63 @@ fn an_administrator_goes_from_an_empty_machine_to_a_container_and_back() {
     k.finish();
 }
 
+#[test]
+fn the_same_path_works_without_scripts() {
+    let Some(k) = Instance::start(42) else { return };
+    k.import_debian();
+    let code = k.told("Setup code, good once: ");
+    travel(k.address(), Screen::Scriptless, "en", "scriptless", async |b| {
+        let mut b = set_up(b, &code, "Create the account").await;
+        b.press("New container").await;
+        b.click("a.template-card").await;
+        b.fill("#name", "web").await;
+        b.fill("#memory", "8M").await;
+        b.press("Create container").await;
+        b.see_in(".form-errors", "at least 16 MiB").await;
+        b.fill("#memory", "300M").await;
+        b.press("Create container").await;
+        // The page loads itself again while the task runs.
+        b.see_in(".page-head", "Done").await;
+        b.shot("created").await;
+        b.press("Go on").await;
+        b.see_in(".page-head", "Running").await;
+        b.shot("summary").await;
+
+        b.go("/containers/web/resources").await;
+        b.fill("#memory", "256M").await;
+        b.press("Apply").await;
+        b.see("already in force").await;
+        b.go("/containers").await;
+        b.see_in("tbody tr .status", "Running").await;
+        b.fill("main input[name=q]", "nothing").await;
+        b.press("Filter").await;
+        b.see("No container matches").await;
+        b.go("/containers/web/console").await;
+        b.see("kiste enter web").await;
+        b.shot("console").await;
+        b.go("/tasks").await;
+        b.see_in("table", "Create: web").await;
+
+        b.go("/containers/web").await;
+        b.press("Stop now").await;
+        b.press("Stop now").await;
+        b.see_in(".page-head", "Stopped").await;
+        b.press("Delete container").await;
+        b.fill("#name", "web").await;
+        b.press("Delete container").await;
+        b.see_in(".page-head", "Done").await;
+        assert_eq!(k.ok(&["list", "--json"]), "[]");
+
+        b.go("/templates").await;
+        b.press("Delete").await;
+        b.press("Delete template").await;
+        b.see_in(".page-head", "Done").await;
+        assert_eq!(k.ok(&["template", "list", "--json"]), "[]");
+        b
+    });
+    k.finish();
+}
+
 async fn console(b: &mut Browser) {
     b.go("/containers/web/console").await;
     b.see_in("#terminal-status", "Connected").await;
