@@ -174,6 +174,11 @@ impl Browser {
         self.driver.execute(script, vec![]).await.unwrap().json().clone()
     }
 
+    /// Runs a script that calls back with what it found.
+    pub async fn script_async(&self, script: &str) -> serde_json::Value {
+        self.driver.execute_async(script, vec![]).await.unwrap().json().clone()
+    }
+
     /// Takes a picture; the page must not be wider than the screen.
     pub async fn shot(&mut self, name: &str) {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/screenshots");

@@ -5,9 +5,13 @@ use std::net::TcpListener;
 use actix_web::{
     App, HttpResponse, HttpServer,
     middleware::{NormalizePath, from_fn},
-    web::{self, Data, FormConfig, get, post},
+    web::{self, Data, FormConfig, PathConfig, QueryConfig, get, post},
 };
-use protocol::engine::{calls::GetWelcome, client::Caller};
+use protocol::engine::{
+    ErrorKind::{Invalid, NotFound},
+    calls::GetWelcome,
+    client::Caller,
+};
 
 use crate::{
     assets, console,
@@ -37,7 +41,11 @@ pub(crate) fn run(
             App::new()
                 .app_data(engine.clone())
                 .app_data(streams.clone())
-                .app_data(FormConfig::default().limit(FORM_MAX))
+                .app_data(
+                    FormConfig::default().limit(FORM_MAX).error_handler(|_, r| PageError::misfit(r, Invalid)),
+                )
+                .app_data(QueryConfig::default().error_handler(|_, r| PageError::misfit(r, Invalid)))
+                .app_data(PathConfig::default().error_handler(|_, r| PageError::misfit(r, NotFound)))
                 .wrap(from_fn(guard::guard))
                 .wrap(NormalizePath::trim())
                 .configure(routes)

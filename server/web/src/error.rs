@@ -1,7 +1,7 @@
 //! From a refusal of the engine to a status and a page: the one place, without a wildcard.
 
 use actix_web::{
-    HttpResponse, ResponseError,
+    HttpRequest, HttpResponse, ResponseError,
     http::{StatusCode, header},
 };
 use askama::Template;
@@ -46,9 +46,18 @@ impl PageError {
         Self::of(visitor, ApiError::new(ErrorKind::Internal, "the engine's address is not known"))
     }
 
+    /// What the browser sent fits no handler: a broken address, query or form. Actix's own answer would be its
+    /// English words, without a page around them.
+    pub(crate) fn misfit(request: &HttpRequest, kind: ErrorKind) -> actix_web::Error {
+        let visitor = Visitor::read(request);
+        let key = if kind == ErrorKind::NotFound { "error-no-page" } else { "error-misfit" };
+        let text = visitor.language.text(key);
+        Self::of(visitor, ApiError::new(kind, text)).into()
+    }
+
     /// There is no such page.
     pub(crate) fn no_page(visitor: Visitor, who: Option<&SignedIn>) -> Self {
-        let error = ApiError::new(ErrorKind::NotFound, "");
+        let error = ApiError::new(ErrorKind::NotFound, visitor.language.text("error-no-page"));
         match who {
             Some(who) => Self::at(who, "", error),
             None => Self::of(visitor, error),
@@ -110,7 +119,8 @@ impl ResponseError for PageError {
             heading: f.t(heading_key(status)),
             message: &self.error.message,
             task: self.error.task.as_ref().map(ToString::to_string),
-            back: if f.is_signed_in() { "/containers" } else { "/login" },
+            // Leads to the login where there is no session.
+            back: "/containers",
         };
         let mut builder = HttpResponse::build(status);
         if let Some(seconds) = self.error.retry_after_s {

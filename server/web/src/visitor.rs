@@ -46,7 +46,8 @@ pub(crate) struct SignedIn {
 }
 
 impl Visitor {
-    fn read(request: &HttpRequest) -> Self {
+    /// From what the browser sends with every request.
+    pub(crate) fn read(request: &HttpRequest) -> Self {
         let cookie = |name: &str| request.cookie(name).map(|c| c.value().to_owned());
         let address: Option<IpAddr> = request.peer_addr().map(|a| a.ip());
         let accepted = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok());

@@ -181,7 +181,38 @@ async fn console(b: &mut Browser) {
     b.go("/containers/web/console?kind=login").await;
     b.see_in(".xterm-rows", "login:").await;
     b.shot("console-login").await;
+    // A ticket opens its own terminal, once.
+    let answers = b.script_async(TICKETS).await;
+    assert_eq!(answers, serde_json::json!(["shown", "refused", "refused", "refused", "refused"]));
 }
+
+/// Shows tickets at the console's door: a good one, the same again, none, an invented one, another terminal's.
+const TICKETS: &str = r#"
+    const done = arguments[arguments.length - 1];
+    const csrf = document.querySelector("input[name=csrf]").value;
+    const issue = async (kind) => {
+        const body = new URLSearchParams({ csrf });
+        const answer = await fetch(`/containers/web/console/ticket?kind=${kind}`, { method: "POST", body });
+        return (await answer.json()).ticket;
+    };
+    const show = (ticket) => new Promise((tell) => {
+        const socket = new WebSocket(`wss://${location.host}/containers/web/console/socket?kind=login`);
+        socket.onopen = () => socket.send(JSON.stringify({ ticket, cols: 80, rows: 24 }));
+        socket.onmessage = (message) => {
+            if (typeof message.data !== "string") { tell("shown"); socket.close(); }
+        };
+        socket.onclose = () => tell("refused");
+    });
+    (async () => {
+        const good = await issue("login");
+        const invented = good.slice(0, -4) + "AAAA";
+        const answers = [];
+        for (const ticket of [good, good, undefined, invented, await issue("shell")]) {
+            answers.push(await show(ticket));
+        }
+        done(answers);
+    })();
+"#;
 
 /// The service dies while a console is open; the container, its console's past and the session do not.
 async fn survival(b: &mut Browser, k: &mut Instance) {

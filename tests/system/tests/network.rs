@@ -28,7 +28,7 @@ fn server(k: &Instance) -> Option<String> {
 
 #[test]
 fn rules_follow_each_container_and_come_back() {
-    let Some(k) = Instance::start(12) else { return };
+    let Some(k) = Instance::start(15) else { return };
     k.import_debian();
     let address = |name: &str| {
         let config: Value = serde_json::from_str(&k.ok(&["config", name, "--json"])).unwrap();
@@ -62,17 +62,17 @@ fn rules_follow_each_container_and_come_back() {
 
 #[test]
 fn a_dead_dnsmasq_is_started_again() {
-    let Some(k) = Instance::start(13) else { return };
+    let Some(k) = Instance::start(16) else { return };
     k.import_debian();
     k.ok(&["create", "debian", "--name", "web", "--memory", "256", "--start"]);
     assert_eq!(k.boot("web"), "running");
     k.wait("its own name resolves", || {
-        k.inside("web", "resolvectl query web.kiste.internal").contains("10.113.")
+        k.inside("web", "resolvectl query web.kiste.internal").contains("10.116.")
     });
     let first = server(&k).unwrap();
     assert_eq!(run("kill", &["-KILL", &first]).code, 0);
     k.wait("another one runs", || server(&k).is_some_and(|now| now != first));
     let ask = "resolvectl flush-caches; resolvectl query web.kiste.internal";
-    k.wait("its name resolves again", || k.inside("web", ask).contains("10.113."));
+    k.wait("its name resolves again", || k.inside("web", ask).contains("10.116."));
     k.finish();
 }

@@ -265,7 +265,7 @@ fn containers_outlive_the_engine() {
 
 #[test]
 fn containers_outlive_their_shims() {
-    let Some(mut k) = Instance::start(6) else { return };
+    let Some(mut k) = Instance::start(17) else { return };
     k.import_debian();
     k.ok(&["create", "debian", "--name", "orphan", "--memory", "256", "--start"]);
     assert_eq!(k.boot("orphan"), "running");

@@ -67,7 +67,7 @@ impl<'a> Visitor<'a> {
 
 #[test]
 fn a_stranger_gets_no_further_than_the_login() {
-    let Some(k) = Instance::start(20) else { return };
+    let Some(k) = Instance::start(25) else { return };
     let stranger = Visitor::new(&k, "stranger");
     assert!(stranger.get("/login").text.contains("location: /setup"));
     let weak = [("code", "x"), ("user", "admin"), ("password", PASSWORD), ("again", PASSWORD)];
@@ -100,7 +100,7 @@ fn a_stranger_gets_no_further_than_the_login() {
 
 #[test]
 fn forged_and_stale_forms_change_nothing() {
-    let Some(k) = Instance::start(21) else { return };
+    let Some(k) = Instance::start(26) else { return };
     k.import_debian();
     k.ok(&["create", "debian", "--name", "web", "--memory", "128"]);
     let admin = Visitor::new(&k, "admin");
@@ -135,7 +135,24 @@ fn forged_and_stale_forms_change_nothing() {
     assert!(page.contains("value=\"1500 MiB\""), "a form must not round: {page}");
     let low = limits("3", "8M");
     assert!(low.status == 422 && low.text.contains("at least 16 MiB"), "{}", low.text);
-    // A console: not from another site, not without a ticket, not with one used.
+    // What fits no handler gets a page of ours, in the reader's language.
+    let german = ["-H", "Accept-Language: de"];
+    for (path, words, status, heading) in [
+        ("/containers/web/console?kind=nonsense", &german[..], 422, "Nicht angenommen"),
+        ("/containers/%ff", &german, 404, "Nicht gefunden"),
+        ("/containers/web/start", &["-H", &own, "--json", "{}"], 422, "Not accepted"),
+        (
+            "/templates/import",
+            &["-H", &own, "-F", &format!("csrf={csrf}"), "-F", "more=1"],
+            422,
+            "load it again",
+        ),
+    ] {
+        let page = admin.ask(path, words);
+        assert!(page.status == status && page.text.contains(heading), "{path}: {}", page.text);
+        assert!(page.text.contains("<main"), "{path}: {}", page.text);
+    }
+    // A console: not from another site (tickets: see the browser's journey).
     k.ok(&["start", "web"]);
     let socket =
         ["-N", "-H", "Connection: Upgrade", "-H", "Upgrade: websocket", "-H", "Sec-WebSocket-Version: 13"];

@@ -364,9 +364,12 @@ pub(super) fn open_console(
             engine.runtime.exec(vmid, shell)
         }
     })?;
-    if caller.session().is_some() {
-        let viewer = outcome.fds.first().and_then(|fd| fd.try_clone().ok());
-        outcome.held = viewer.map(|viewer| Held { viewer, vmid });
+    if caller.session().is_some()
+        && let Some(fd) = outcome.fds.first()
+    {
+        // Without a hold on it, it would outlive the session.
+        let viewer = fd.try_clone().map_err(|e| crate::error::unavailable(&e))?;
+        outcome.held = Some(Held { viewer, vmid });
     }
     Ok(outcome)
 }

@@ -130,6 +130,7 @@ fn view(engine: &Engine, row: &SessionRow, privileges: Vec<String>) -> Result<Se
         csrf: Secret::new(&*row.csrf),
         privileges,
         preferences,
+        tasks_running: 0,
     })
 }
 
@@ -139,7 +140,8 @@ fn session_of(caller: &Caller) -> Result<&SessionRow, ApiError> {
 }
 
 pub(super) fn get(engine: &Engine, caller: &Caller) -> Result<SessionView, ApiError> {
-    view(engine, session_of(caller)?, caller.privileges_on(&ObjectPath::Root))
+    let view = view(engine, session_of(caller)?, caller.privileges_on(&ObjectPath::Root))?;
+    Ok(SessionView { tasks_running: super::tasks::count_running(engine, caller), ..view })
 }
 
 pub(super) fn logout(engine: &Engine, caller: &Caller) -> Result<(), ApiError> {

@@ -27,6 +27,12 @@ pub(crate) fn may_see(caller: &Caller, task: &Task) -> bool {
         || caller.may(Privilege::VmAudit, &object) && object != ObjectPath::Node
 }
 
+/// Tasks at work that the caller may see.
+pub(super) fn count_running(engine: &Engine, caller: &Caller) -> usize {
+    let tasks = engine.running.ids().into_iter().filter_map(|id| engine.store().find_task(&id).ok()?);
+    tasks.filter(|task| may_see(caller, task)).count()
+}
+
 pub(super) fn list(engine: &Engine, caller: &Caller, call: &ListTasks) -> Result<Vec<Task>, ApiError> {
     let object = call.container.map(|v| v.to_string());
     let tasks =

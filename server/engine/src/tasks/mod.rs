@@ -40,6 +40,11 @@ impl Running {
         self.by_object.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// All tasks at work.
+    pub(crate) fn ids(&self) -> Vec<TaskId> {
+        self.lock().values().map(|(id, _)| id.clone()).collect()
+    }
+
     /// The task at work on an object.
     pub(crate) fn task_on(&self, object: &str) -> Option<TaskId> {
         self.lock().get(object).map(|(id, _)| id.clone())

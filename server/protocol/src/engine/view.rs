@@ -41,6 +41,8 @@ pub struct SessionView {
     pub privileges: Vec<String>,
     /// Language, theme.
     pub preferences: BTreeMap<String, String>,
+    /// Tasks at work that the user may see.
+    pub tasks_running: usize,
 }
 
 /// The node.

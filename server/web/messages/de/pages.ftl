@@ -264,5 +264,6 @@ error-throttled = Zu viele Versuche
 error-unavailable = Nicht verfügbar
 error-internal = Etwas ist schiefgegangen
 error-no-page = Diese Seite gibt es nicht. Sie wurde vielleicht gelöscht oder umbenannt.
+error-misfit = Die Adresse oder das Formular stammt nicht von diesen Seiten. Gehen Sie zurück, laden Sie die Seite neu und wiederholen Sie es.
 error-task = Die Aufgabe zeigen, die im Weg ist
 error-back = Zurück

@@ -264,5 +264,6 @@ error-throttled = Too many tries
 error-unavailable = Not available
 error-internal = Something went wrong
 error-no-page = There is no such page. It may have been deleted or renamed.
+error-misfit = The address or the form is not one of these pages'. Go back, load the page again and repeat.
 error-task = Show the task in the way
 error-back = Back

@@ -213,6 +213,13 @@ async fn take_archive(
         let field = field.map_err(|_| cut_off())?;
         let name = field.name().unwrap_or_default().to_owned();
         if name != "file" {
+            // Each once and no other: a browser sends nothing else, and what is kept is bounded by that.
+            if !["csrf", "name"].contains(&name.as_str()) || values.contains_key(&name) {
+                return Err(ApiError::invalid(
+                    "file",
+                    "the form was not filled in on this page: load it again",
+                ));
+            }
             values.insert(name, read_text(field).await?);
             continue;
         }

@@ -33,6 +33,8 @@ pub(crate) struct Frame {
     pub(crate) node: String,
     /// The section of the navigation.
     pub(crate) section: &'static str,
+    /// Tasks at work.
+    pub(crate) tasks_running: usize,
     /// Path and query of this page.
     pub(crate) path: String,
     /// Message of the last action.
@@ -61,6 +63,7 @@ impl Frame {
             csrf: String::new(),
             node: "Kiste".to_owned(),
             section: "",
+            tasks_running: 0,
             path: visitor.path.clone(),
             flash: visitor.flash.clone(),
             chosen_language: "auto".to_owned(),
@@ -76,6 +79,7 @@ impl Frame {
             csrf: who.session.csrf.reveal().to_owned(),
             node: who.session.node.to_string(),
             section,
+            tasks_running: who.session.tasks_running,
             chosen_language: preference("language"),
             ..Self::stranger(&who.visitor)
         }
@@ -88,11 +92,6 @@ impl Frame {
 
     pub(crate) fn lang(&self) -> &'static str {
         self.language.code()
-    }
-
-    /// Whether the frame belongs to a session.
-    pub(crate) fn is_signed_in(&self) -> bool {
-        self.user.is_some()
     }
 
     pub(crate) fn user(&self) -> &str {
