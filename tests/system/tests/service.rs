@@ -152,6 +152,12 @@ fn forged_and_stale_forms_change_nothing() {
         assert!(page.status == status && page.text.contains(heading), "{path}: {}", page.text);
         assert!(page.text.contains("<main"), "{path}: {}", page.text);
     }
+    // Also in the middle of a long upload, the answer reaches a sender that reads nothing before its end.
+    let long = k.dir().join("long");
+    fs::File::create(&long).unwrap().set_len(64 << 20).unwrap();
+    let file = format!("file=@{}", long.display());
+    let page = admin.ask("/templates/import", &["-H", &own, "-H", "Expect:", "-F", "csrf=x", "-F", &file]);
+    assert!(page.status == 403 && page.text.contains("<main"), "{}", page.text);
     // A console: not from another site (tickets: see the browser's journey).
     k.ok(&["start", "web"]);
     let socket =

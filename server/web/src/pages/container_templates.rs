@@ -26,6 +26,8 @@ use crate::{engine::EngineClient, error::PageError, form::Form, format, visitor:
 
 /// Largest archive that is taken from a browser.
 const ARCHIVE_MAX: u64 = 16 << 30;
+/// How long the rest of a refused upload may take.
+const REST_PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
 /// Longest text field beside it.
 const FIELD_MAX: usize = 4096;
 
@@ -184,12 +186,15 @@ pub(crate) async fn delete(
 pub(crate) async fn import(
     who: SignedIn,
     engine: web::Data<EngineClient>,
-    payload: Multipart,
+    mut payload: Multipart,
 ) -> Result<HttpResponse, PageError> {
     let mut form = Form::default();
-    match take_archive(&who, &engine, payload, &mut form).await {
+    match take_archive(&who, &engine, &mut payload, &mut form).await {
         Ok(task) => Ok(see_task(&task)),
         Err(error) => {
+            // A browser reads no answer before it has sent all; an early one would look like a lost connection.
+            let rest = async { while let Some(Ok(_)) = payload.next().await {} };
+            let _ = tokio::time::timeout(REST_PATIENCE, rest).await;
             form.take_refusal(error).map_err(|e| PageError::at(&who, "templates", e))?;
             let view = view(&who, &engine, form).await?;
             Ok(page_with(&view.f, &view, HttpResponse::UnprocessableEntity()))
@@ -205,7 +210,7 @@ fn cut_off() -> ApiError {
 async fn take_archive(
     who: &SignedIn,
     engine: &EngineClient,
-    mut payload: Multipart,
+    payload: &mut Multipart,
     form: &mut Form,
 ) -> Result<TaskId, ApiError> {
     let mut values = BTreeMap::new();
