@@ -18,9 +18,9 @@ use crate::{
     engine::EngineClient,
     error::PageError,
     form::FORM_MAX,
-    guard,
-    live::{self, Streams},
+    guard, live,
     pages::{account, container_templates, containers, see_other, tasks},
+    streams::Streams,
     visitor::{SignedIn, Visitor},
 };
 

@@ -10,6 +10,7 @@
 //! | `error` | from the engine's refusals to status and page |
 //! | `pages` | one file a page, with its form |
 //! | `live` | events to patches of a page; server-sent events |
+//! | `streams` | how many of them are open |
 //! | `console` | WebSocket to viewer socket |
 //! | `text`, `format` | message catalogue; numbers and times as people read them |
 //! | `assets` | style sheets, scripts and icons, under addresses that name their content |
@@ -28,6 +29,7 @@ mod format;
 mod guard;
 mod live;
 mod pages;
+mod streams;
 mod text;
 pub mod tls;
 mod visitor;

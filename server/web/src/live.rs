@@ -3,7 +3,7 @@
 //! A patch changes words, widths and the marks of a status, found by keys; it never carries HTML, and
 //! never touches a field. The words are made by the same functions that made the page.
 
-use std::{collections::BTreeMap, sync::Arc, thread};
+use std::{collections::BTreeMap, thread};
 
 use actix_web::{HttpResponse, http::header, web};
 use futures_util::stream;
@@ -18,7 +18,7 @@ use protocol::{
     },
 };
 use serde::Serialize;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 use crate::{
     engine::EngineClient,
@@ -29,22 +29,10 @@ use crate::{
         containers::{ContainerView, StatusView},
         tasks::{TaskView, step_text, task_key},
     },
+    streams::Streams,
     text::Language,
     visitor::SignedIn,
 };
-
-/// Most streams at a time: each has a thread here and one in the engine.
-const STREAMS_MAX: usize = 128;
-
-/// Counts the streams.
-#[derive(Debug, Clone)]
-pub(crate) struct Streams(Arc<Semaphore>);
-
-impl Default for Streams {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(STREAMS_MAX)))
-    }
-}
 
 /// One figure with what it is measured against.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -296,14 +284,14 @@ pub(crate) async fn events(
     let at = |e| PageError::at(&who, "", e);
     let topic = topic(&query.topic).ok_or_else(|| at(ApiError::new(ErrorKind::NotFound, "")))?;
     let busy = || at(ApiError::new(ErrorKind::Unavailable, "too many pages are open"));
-    let permit = Arc::clone(&streams.0).try_acquire_owned().map_err(|_| busy())?;
+    let place = streams.take(&who.session.user).ok_or_else(busy)?;
     let topics = if topic == Topic::Tasks { vec![topic] } else { vec![topic, Topic::Tasks] };
     let (_, riding) =
         engine.call_riding(&who.visitor.caller, Subscribe { topics }, None).await.map_err(at)?;
     let (sender, receiver) = mpsc::channel(16);
     let language = Frame::of(&who, "").language();
     let spawned = thread::Builder::new().name("events".into()).spawn(move || {
-        let _permit = permit;
+        let _place = place;
         relay(&riding.connection, language, &sender);
     });
     spawned.map_err(|_| busy())?;

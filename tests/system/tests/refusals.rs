@@ -104,8 +104,28 @@ fn hostile_archives() -> Vec<(&'static str, Vec<u8>)> {
                 .to_vec(),
         ),
         ("damaged or cut off", Vec::new()),
+        // 35 TB in half a KiB.
+        ("refused as a bomb", archive(|b| raw_entry(b, b"x", header(EntryType::Regular, 1 << 45)))),
+        ("the digest of a layer is not the one in its manifest", own_archive(&"0".repeat(64))),
         ("no root file system", archive(|b| raw_entry(b, b"x", file()))),
     ]
+}
+
+/// An archive of our own format, whose only layer is named after a digest that it may not have.
+fn own_archive(digest: &str) -> Vec<u8> {
+    let layer = archive(|b| raw_entry(b, b"etc/", header(EntryType::Directory, 0)));
+    let manifest = serde_json::json!({
+        "format": 1, "name": "own", "version": "1", "description": "", "architecture": "amd64", "built": 0,
+        "layers": [{ "digest": digest, "size": layer.len() }],
+    });
+    let manifest = manifest.to_string();
+    archive(|b| {
+        let mut entry = |name: &str, data: &[u8]| {
+            b.append_data(&mut header(EntryType::Regular, data.len() as u64), name, data).unwrap();
+        };
+        entry("manifest.json", manifest.as_bytes());
+        entry(&format!("layers/{digest}.tar"), &layer);
+    })
 }
 
 #[test]

@@ -68,7 +68,8 @@ impl Tree {
         match kind {
             EntryType::Directory => self.folder(&name, &attributes),
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-                self.file(&name, &attributes, entry)
+                let claim = entry.size();
+                self.file(&name, &attributes, claim, entry)
             }
             EntryType::Symlink => self.symlink(&name, &attributes, &link_target(&entry, &name)?),
             EntryType::Link => self.hard_link(&name, &Name::parse(&link_target(&entry, &name)?)?),
@@ -115,9 +116,20 @@ impl Tree {
         attributes.apply(folder.as_fd(), name)
     }
 
-    fn file(&mut self, name: &Name, attributes: &Attributes, mut data: impl Read) -> Result<(), Refusal> {
+    fn file(
+        &mut self,
+        name: &Name,
+        attributes: &Attributes,
+        claim: u64,
+        mut data: impl Read,
+    ) -> Result<(), Refusal> {
         let (parents, last) = name.split().ok_or_else(|| Refusal::ChangedType(name.shown()))?;
         let left = self.bounds.bytes - self.bytes;
+        let too_much = Refusal::TooMuch { limit: model::Bytes(self.bounds.bytes).to_string() };
+        // Before a byte of it lands on the disk.
+        if claim > left {
+            return Err(too_much);
+        }
         let parent = self.parent(name, parents)?;
         make_room(parent, last, FileType::RegularFile, name)?;
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -126,7 +138,7 @@ impl Tree {
         let mut file = File::from(file);
         let written = copy(&mut (&mut data).take(left + 1), &mut file, name)?;
         if written > left {
-            return Err(Refusal::TooMuch { limit: model::Bytes(self.bounds.bytes).to_string() });
+            return Err(too_much);
         }
         self.bytes += written;
         attributes.apply(file.as_fd(), name)?;
