@@ -37,7 +37,7 @@ use std::{
 };
 
 use images::ImageStore;
-use model::{Subnet, Vmid, config::Config, idmap::HostUid, limits::HostCapacity};
+use model::{Subnet, Vmid, config::Config, finding::FindingLevel, idmap::HostUid, limits::HostCapacity};
 use network::{Network, NetworkSpec};
 use protocol::{
     engine::{ApiError, Secret},
@@ -81,6 +81,9 @@ pub struct Engine {
 /// The engine cannot start.
 #[derive(Debug, Error)]
 pub enum OpenError {
+    /// The kernel lacks something that nothing works without.
+    #[error("this host does not do: {0}; {1}")]
+    Host(String, String),
     /// The data folder.
     #[error("the data folder is not usable")]
     Storage(#[from] storage::StorageError),
@@ -114,6 +117,10 @@ impl Engine {
     /// # Errors
     /// [`OpenError`] says what is missing.
     pub fn open(config: Config, worker: PathBuf) -> Result<Arc<Self>, OpenError> {
+        let missing = runtime::host::findings().into_iter().find(|f| f.level == FindingLevel::Blocker);
+        if let Some(finding) = missing {
+            return Err(OpenError::Host(finding.found, finding.mend));
+        }
         storage::prepare_data_dir(&config.data_dir)?;
         let lock = storage::lock_data_dir(&config.data_dir)?;
         let database = config.data_dir.join("kiste.db");

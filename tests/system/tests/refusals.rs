@@ -163,6 +163,29 @@ fn a_full_disk_stops_an_import_and_nothing_is_left() {
 }
 
 #[test]
+fn a_missing_kernel_feature_is_named_with_its_mend() {
+    let Some(mut k) = Instance::start(18) else { return };
+    k.end_serve("TERM");
+    let (kiste, dir) = (std::env::var("KISTE_BIN").unwrap(), k.dir().display().to_string());
+    for (setting, value, mend) in [
+        ("user/max_user_namespaces", "0", "set user.max_user_namespaces above 0"),
+        ("kernel/osrelease", "5.10.0-8-amd64", "install a kernel of 6.1 or newer"),
+    ] {
+        // A view of the host whose kernel says so.
+        let view = format!("echo {value} >{dir}/value && mount --bind {dir}/value /proc/sys/{setting}");
+        for verb in ["serve", "doctor"] {
+            let line = format!("{view} && exec {kiste} --config {dir}/kiste.toml {verb}");
+            let done = run("unshare", &["-m", "sh", "-c", &line]);
+            assert_eq!(done.code, 1, "{verb}: {done:?}");
+            assert!(done.err.contains(mend) || done.out.contains(mend), "{verb}: {done:?}");
+        }
+        assert_eq!(k.traces(), Vec::<String>::new());
+    }
+    k.serve();
+    k.finish();
+}
+
+#[test]
 fn a_missing_tool_is_named_with_its_package() {
     let Some(k) = Instance::start(13) else { return };
     let dir = k.dir().display();
