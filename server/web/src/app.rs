@@ -7,11 +7,7 @@ use actix_web::{
     middleware::{NormalizePath, from_fn},
     web::{self, Data, FormConfig, PathConfig, QueryConfig, get, post},
 };
-use protocol::engine::{
-    ErrorKind::{Invalid, NotFound},
-    calls::GetWelcome,
-    client::Caller,
-};
+use protocol::engine::{calls::GetWelcome, client::Caller};
 
 use crate::{
     assets, console,
@@ -42,10 +38,17 @@ pub(crate) fn run(
                 .app_data(engine.clone())
                 .app_data(streams.clone())
                 .app_data(
-                    FormConfig::default().limit(FORM_MAX).error_handler(|_, r| PageError::misfit(r, Invalid)),
+                    FormConfig::default()
+                        .limit(FORM_MAX)
+                        .error_handler(|_, request| PageError::misfit(request).into()),
                 )
-                .app_data(QueryConfig::default().error_handler(|_, r| PageError::misfit(r, Invalid)))
-                .app_data(PathConfig::default().error_handler(|_, r| PageError::misfit(r, NotFound)))
+                .app_data(
+                    QueryConfig::default().error_handler(|_, request| PageError::misfit(request).into()),
+                )
+                .app_data(
+                    PathConfig::default()
+                        .error_handler(|_, request| PageError::no_page(Visitor::read(request), None).into()),
+                )
                 .wrap(from_fn(guard::guard))
                 .wrap(NormalizePath::trim())
                 .configure(routes)

@@ -46,13 +46,12 @@ impl PageError {
         Self::of(visitor, ApiError::new(ErrorKind::Internal, "the engine's address is not known"))
     }
 
-    /// What the browser sent fits no handler: a broken address, query or form. Actix's own answer would be its
-    /// English words, without a page around them.
-    pub(crate) fn misfit(request: &HttpRequest, kind: ErrorKind) -> actix_web::Error {
+    /// A query or form that fits no handler. Actix's own answer would be its English words, without a page
+    /// around them.
+    pub(crate) fn misfit(request: &HttpRequest) -> Self {
         let visitor = Visitor::read(request);
-        let key = if kind == ErrorKind::NotFound { "error-no-page" } else { "error-misfit" };
-        let text = visitor.language.text(key);
-        Self::of(visitor, ApiError::new(kind, text)).into()
+        let text = visitor.language.text("error-misfit");
+        Self::of(visitor, ApiError::new(ErrorKind::Invalid, text))
     }
 
     /// There is no such page.
