@@ -46,6 +46,7 @@ fn entries(spec: &NetworkSpec, Endpoint { vmid, nic, .. }: &Endpoint) -> (String
     (format!("\"{port}\" . {}", nic.mac), format!("\"{port}\" . {} . {}", nic.mac, nic.address))
 }
 
+/// A change of both sets.
 fn elements(spec: &NetworkSpec, verb: &str, endpoint: &Endpoint) -> String {
     let (mac, owner) = entries(spec, endpoint);
     let bridge = &spec.bridge;
@@ -118,10 +119,10 @@ fn ruleset<'a>(spec: &NetworkSpec, endpoints: impl Iterator<Item = &'a Endpoint>
     let prefix = bridge.host_interface_prefix();
     let network = spec.subnet.network();
     let (macs, owners): (Vec<_>, Vec<_>) = endpoints.map(|e| entries(spec, e)).unzip();
-    let elements = |list: &[String]| {
+    let initial = |list: &[String]| {
         if list.is_empty() { String::new() } else { format!("elements = {{ {} }}", list.join(", ")) }
     };
-    let (macs, owners) = (elements(&macs), elements(&owners));
+    let (macs, owners) = (initial(&macs), initial(&owners));
     format!(
         r#"table inet {bridge} {{}}
 delete table inet {bridge}

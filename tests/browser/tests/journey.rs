@@ -26,6 +26,34 @@ async fn set_up(mut b: Browser, code: &str, finish: &str) -> Browser {
     b
 }
 
+/// From the list to a running container, with one refusal on the way. Without scripts the task's page loads
+/// itself again until it is done.
+async fn make_web(b: &mut Browser) {
+    b.press("New container").await;
+    b.shot("cards").await;
+    b.click("a.template-card").await;
+    b.fill("#name", "web").await;
+    b.fill("#memory", "8M").await;
+    b.shot("form").await;
+    b.press("Create container").await;
+    b.see_in(".form-errors", "at least 16 MiB").await;
+    b.shot("form-error").await;
+    b.fill("#memory", "300M").await;
+    b.press("Create container").await;
+    b.see_in(".page-head", "Done").await;
+    b.shot("created").await;
+    b.press("Go on").await;
+    b.see_in(".page-head", "Running").await;
+}
+
+/// Confirms the deletion by the name.
+async fn delete_web(b: &Browser, k: &Instance) {
+    b.fill("#name", "web").await;
+    b.press("Delete container").await;
+    b.see_in(".page-head", "Done").await;
+    assert_eq!(k.ok(&["list", "--json"]), "[]");
+}
+
 #[test]
 fn an_administrator_goes_from_an_empty_machine_to_a_container_and_back() {
     let Some(mut k) = Instance::start(40) else { return };
@@ -47,21 +75,7 @@ fn an_administrator_goes_from_an_empty_machine_to_a_container_and_back() {
         b.shot("templates").await;
 
         b.go("/containers").await;
-        b.press("New container").await;
-        b.shot("cards").await;
-        b.click("a.template-card").await;
-        b.fill("#name", "web").await;
-        b.fill("#memory", "8M").await;
-        b.shot("form").await;
-        b.press("Create container").await;
-        b.see_in(".form-errors", "at least 16 MiB").await;
-        b.shot("form-error").await;
-        b.fill("#memory", "300M").await;
-        b.press("Create container").await;
-        b.see_in(".page-head", "Done").await;
-        b.shot("created").await;
-        b.press("Go on").await;
-        b.see_in(".page-head", "Running").await;
+        make_web(&mut b).await;
         b.see_in(".live-grid", "%").await;
         assert_eq!(k.boot("web"), "running");
         b.shot("summary").await;
@@ -91,10 +105,7 @@ fn an_administrator_goes_from_an_empty_machine_to_a_container_and_back() {
         b.press("Delete container").await;
         b.see_in(".form-errors", "type web").await;
         b.shot("delete").await;
-        b.fill("#name", "web").await;
-        b.press("Delete container").await;
-        b.see_in(".page-head", "Done").await;
-        assert_eq!(k.ok(&["list", "--json"]), "[]");
+        delete_web(&b, &k).await;
 
         b.click(".account-menu summary").await;
         b.shot("account").await;
@@ -115,19 +126,7 @@ fn the_same_path_works_without_scripts() {
     let code = k.told("Setup code, good once: ");
     travel(k.address(), Screen::Scriptless, "en", "scriptless", async |b| {
         let mut b = set_up(b, &code, "Create the account").await;
-        b.press("New container").await;
-        b.click("a.template-card").await;
-        b.fill("#name", "web").await;
-        b.fill("#memory", "8M").await;
-        b.press("Create container").await;
-        b.see_in(".form-errors", "at least 16 MiB").await;
-        b.fill("#memory", "300M").await;
-        b.press("Create container").await;
-        // The page loads itself again while the task runs.
-        b.see_in(".page-head", "Done").await;
-        b.shot("created").await;
-        b.press("Go on").await;
-        b.see_in(".page-head", "Running").await;
+        make_web(&mut b).await;
         b.shot("summary").await;
 
         b.go("/containers/web/resources").await;
@@ -150,10 +149,7 @@ fn the_same_path_works_without_scripts() {
         b.press("Stop now").await;
         b.see_in(".page-head", "Stopped").await;
         b.press("Delete container").await;
-        b.fill("#name", "web").await;
-        b.press("Delete container").await;
-        b.see_in(".page-head", "Done").await;
-        assert_eq!(k.ok(&["list", "--json"]), "[]");
+        delete_web(&b, &k).await;
 
         b.go("/templates").await;
         b.press("Delete").await;

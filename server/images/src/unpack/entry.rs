@@ -125,10 +125,11 @@ impl Tree {
     ) -> Result<(), Refusal> {
         let (parents, last) = name.split().ok_or_else(|| Refusal::ChangedType(name.shown()))?;
         let left = self.bounds.bytes - self.bytes;
-        let too_much = Refusal::TooMuch { limit: model::Bytes(self.bounds.bytes).to_string() };
+        let limit = model::Bytes(self.bounds.bytes);
+        let too_much = || Refusal::TooMuch { limit: limit.to_string() };
         // Before a byte of it lands on the disk.
         if claim > left {
-            return Err(too_much);
+            return Err(too_much());
         }
         let parent = self.parent(name, parents)?;
         make_room(parent, last, FileType::RegularFile, name)?;
@@ -138,7 +139,7 @@ impl Tree {
         let mut file = File::from(file);
         let written = copy(&mut (&mut data).take(left + 1), &mut file, name)?;
         if written > left {
-            return Err(too_much);
+            return Err(too_much());
         }
         self.bytes += written;
         attributes.apply(file.as_fd(), name)?;
