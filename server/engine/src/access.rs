@@ -99,12 +99,10 @@ pub(crate) fn authenticate(
         (Door::Web, class) => {
             let session = living_session(store, envelope, now).map_err(nobody)?;
             let is_right = class != CallClass::Change || is_csrf_right(&session, envelope);
-            let entries = store.acl_of(&session.user).map_err(|e| nobody(internal(&e)))?;
             if is_right && now - session.seen >= TOUCH_EVERY_S {
                 store.touch_session(&session.token_hash, now).map_err(|e| nobody(internal(&e)))?;
             }
-            let user = Some(session.user.clone());
-            let caller = Caller { user, proof: Proof::Session(session), address, entries };
+            let caller = Caller::signed_in(store, session, address).map_err(nobody)?;
             if is_right {
                 return Ok(caller);
             }
@@ -133,20 +131,20 @@ fn is_living(row: &SessionRow, now: i64) -> bool {
     now - row.seen < IDLE_MAX_S && now - row.created < AGE_MAX_S
 }
 
-fn holds(entries: &[(String, Role)], privilege: Privilege, object: &ObjectPath) -> bool {
-    effective_role(entries, object).is_some_and(|role| role.has(privilege))
-}
-
-/// Everything that these entries allow with an object, by Proxmox's names.
-pub(crate) fn privileges_of(entries: &[(String, Role)], object: &ObjectPath) -> Vec<String> {
-    let held = Privilege::ALL.iter().filter(|(p, _)| holds(entries, *p, object));
-    held.map(|(_, name)| (*name).to_owned()).collect()
-}
-
 impl Caller {
     /// Somebody who has proved nothing.
     pub(crate) fn stranger(address: Option<IpAddr>) -> Self {
         Self { user: None, proof: Proof::None, address, entries: Vec::new() }
+    }
+
+    /// Somebody with a session, and what they may do now.
+    pub(crate) fn signed_in(
+        store: &Store,
+        session: SessionRow,
+        address: Option<IpAddr>,
+    ) -> Result<Self, ApiError> {
+        let entries = store.acl_of(&session.user).map_err(|e| internal(&e))?;
+        Ok(Self { user: Some(session.user.clone()), proof: Proof::Session(session), address, entries })
     }
 
     /// Checks a right; the refusal names object and privilege in Proxmox's words.
@@ -196,12 +194,13 @@ impl Caller {
 
     /// Whether the caller has the right.
     pub(crate) fn may(&self, privilege: Privilege, object: &ObjectPath) -> bool {
-        holds(&self.entries, privilege, object)
+        effective_role(&self.entries, object).is_some_and(|role| role.has(privilege))
     }
 
     /// Everything the caller may do with an object, by Proxmox's names.
     pub(crate) fn privileges_on(&self, object: &ObjectPath) -> Vec<String> {
-        privileges_of(&self.entries, object)
+        let held = Privilege::ALL.iter().filter(|(p, _)| self.may(*p, object));
+        held.map(|(_, name)| (*name).to_owned()).collect()
     }
 
     /// Who, for the audit log; a stranger is nobody.

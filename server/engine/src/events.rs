@@ -5,12 +5,14 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Condvar, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
 use model::Vmid;
 use protocol::engine::events::{Event, Topic};
+
+use crate::lock;
 
 /// Most events that wait for one listener.
 const QUEUE_MAX: usize = 4096;
@@ -33,11 +35,6 @@ pub(crate) struct Listener {
 struct Queue {
     events: VecDeque<Event>,
     is_closed: bool,
-}
-
-/// A poisoned queue holds whole events all the same: a panic elsewhere must not end the stream.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Hub {

@@ -207,15 +207,15 @@ impl Engine {
         &self.store
     }
 
-    /// See the field.
-    fn changing(&self) -> MutexGuard<'_, ()> {
-        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A panic elsewhere left a whole map: each entry is put in by one call.
     fn live(&self) -> MutexGuard<'_, BTreeMap<Vmid, ShimInfo>> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.live)
     }
+}
+
+/// Takes a lock also after a panic in another thread: what the engine's locks guard is whole at any time, each
+/// change is one call.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The configured network, else the one chosen at first start, else a free one that is then kept.

@@ -103,7 +103,7 @@ pub(crate) fn status(engine: &Engine, row: &ContainerRow, task: Option<TaskKind>
 pub(crate) fn usage(engine: &Engine, vmid: Vmid) -> Option<Usage> {
     let ticks = engine.live().get(&vmid)?.init_start_ticks;
     let stats = engine.runtime.stats(vmid, ticks, &engine.config.bridge.host_interface(vmid));
-    let mut readings = engine.readings.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut readings = crate::lock(&engine.readings);
     let old = readings.get(&vmid).copied().unwrap_or(Usage { stats, ..Usage::default() });
     let span = stats.taken_us.saturating_sub(old.stats.taken_us);
     // Too short a span gives wild rates: the last ones stand.
@@ -156,7 +156,7 @@ impl Engine {
     /// Takes note of a container that does not run any more.
     pub(crate) fn note_stopped(&self, vmid: Vmid) {
         self.live().remove(&vmid);
-        self.readings.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&vmid);
+        crate::lock(&self.readings).remove(&vmid);
     }
 }
 

@@ -5,12 +5,14 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
 };
 
 use auth::{ConsoleTicket, Throttle, random::RandomError};
 use model::{Vmid, access::UserId};
 use protocol::engine::{ApiError, ErrorKind, calls::ConsoleKind};
+
+use crate::lock;
 
 /// A console ticket is good for so long.
 const TICKET_MAX_S: i64 = 30;
@@ -37,11 +39,6 @@ pub(crate) struct Ticket {
     pub(crate) console: ConsoleKind,
     /// Unix seconds.
     pub(crate) issued: i64,
-}
-
-/// A panic elsewhere left whole values: each change is one call.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One try, counted as failed until it has succeeded.

@@ -105,7 +105,7 @@ pub(super) fn create(
     let limits = call.limits.apply_to(model::Limits::default());
     limits.check(engine.capacity).map_err(|e| ApiError::invalid(e.field(), e.to_string()))?;
     // Two creations at once must not choose the same.
-    let _reserving = engine.reserving.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _reserving = crate::lock(&engine.reserving);
     let vmid = match call.vmid {
         Some(vmid) => vmid,
         None => free(engine.store().free_vmid().map_err(|e| internal(&e))?, "container number")?,
@@ -181,7 +181,7 @@ pub(super) fn set(
     call: &SetContainer,
 ) -> Result<ContainerDetail, ApiError> {
     // Two changes at once, or one while a start ends, must leave kernel and database with the same limits.
-    let _changing = engine.changing();
+    let _changing = crate::lock(&engine.changing);
     let (row, _) = find(engine, caller, &call.container, Privilege::VmAudit)?;
     let object = ObjectPath::Vm(row.config.vmid);
     for privilege in needed(call) {
@@ -195,12 +195,12 @@ pub(super) fn set(
     let is_onboot = call.is_onboot.unwrap_or(row.config.is_onboot);
     let old = row.config.limits;
     let config = ContainerConfig { limits, is_onboot, ..row.config.clone() };
-    let is_live = engine.live().contains_key(&config.vmid) && limits != old;
-    if is_live {
+    let is_applied = engine.live().contains_key(&config.vmid) && limits != old;
+    if is_applied {
         apply_live(engine, config.vmid, &limits, &old)?;
     }
     let config = engine.store().update_container(&config).map_err(|error| {
-        if is_live {
+        if is_applied {
             let _ = engine.runtime.apply_limits(row.config.vmid, &old);
         }
         match error {

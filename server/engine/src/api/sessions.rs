@@ -14,7 +14,7 @@ use store::{SessionRow, StoreError};
 use super::containers;
 use crate::{
     Engine,
-    access::{Caller, privileges_of},
+    access::Caller,
     clock,
     error::internal,
     sign_in::{self, Ticket},
@@ -77,7 +77,7 @@ pub(super) fn complete_setup(
         Err(error) => return Err(internal(&error)),
     }
     engine.store().set_setting(SETUP_CODE, None).map_err(|e| internal(&e))?;
-    new_session(engine, &call.user)
+    new_session(engine, caller, &call.user)
 }
 
 pub(super) fn login(engine: &Engine, caller: &Caller, call: &Login) -> Result<NewSession, ApiError> {
@@ -97,10 +97,10 @@ pub(super) fn login(engine: &Engine, caller: &Caller, call: &Login) -> Result<Ne
         return Err(ApiError::new(ErrorKind::Unauthenticated, "user name or password is wrong"));
     }
     attempt.succeeded();
-    new_session(engine, &call.user)
+    new_session(engine, caller, &call.user)
 }
 
-fn new_session(engine: &Engine, user: &UserId) -> Result<NewSession, ApiError> {
+fn new_session(engine: &Engine, stranger: &Caller, user: &UserId) -> Result<NewSession, ApiError> {
     let now = clock::now();
     let token = SessionToken::issue(user, now).map_err(|e| internal(&e))?;
     let csrf = CsrfToken::issue(now).map_err(|e| internal(&e))?;
@@ -116,22 +116,8 @@ fn new_session(engine: &Engine, user: &UserId) -> Result<NewSession, ApiError> {
         .prune_sessions(now - crate::access::AGE_MAX_S, now - crate::access::IDLE_MAX_S)
         .and_then(|()| store.insert_session(&row))
         .map_err(|e| internal(&e))?;
-    let entries = store.acl_of(user).map_err(|e| internal(&e))?;
-    let session = view(engine, &row, privileges_of(&entries, &ObjectPath::Root))?;
+    let session = get(engine, &Caller::signed_in(store, row, stranger.address)?)?;
     Ok(NewSession { token: Secret::new(token.reveal()), session })
-}
-
-fn view(engine: &Engine, row: &SessionRow, privileges: Vec<String>) -> Result<SessionView, ApiError> {
-    let user = engine.store().find_user(&row.user).map_err(|e| internal(&e))?;
-    let preferences = user.and_then(|u| serde_json::from_str(&u.preferences).ok()).unwrap_or_default();
-    Ok(SessionView {
-        node: engine.config.node.clone(),
-        user: row.user.clone(),
-        csrf: Secret::new(&*row.csrf),
-        privileges,
-        preferences,
-        tasks_running: 0,
-    })
 }
 
 fn session_of(caller: &Caller) -> Result<&SessionRow, ApiError> {
@@ -140,8 +126,17 @@ fn session_of(caller: &Caller) -> Result<&SessionRow, ApiError> {
 }
 
 pub(super) fn get(engine: &Engine, caller: &Caller) -> Result<SessionView, ApiError> {
-    let view = view(engine, session_of(caller)?, caller.privileges_on(&ObjectPath::Root))?;
-    Ok(SessionView { tasks_running: super::tasks::count_running(engine, caller), ..view })
+    let row = session_of(caller)?;
+    let user = engine.store().find_user(&row.user).map_err(|e| internal(&e))?;
+    let preferences = user.and_then(|u| serde_json::from_str(&u.preferences).ok()).unwrap_or_default();
+    Ok(SessionView {
+        node: engine.config.node.clone(),
+        user: row.user.clone(),
+        csrf: Secret::new(&*row.csrf),
+        privileges: caller.privileges_on(&ObjectPath::Root),
+        preferences,
+        tasks_running: super::tasks::count_running(engine, caller),
+    })
 }
 
 pub(super) fn logout(engine: &Engine, caller: &Caller) -> Result<(), ApiError> {

@@ -11,7 +11,7 @@ use std::{
     collections::HashMap,
     panic::AssertUnwindSafe,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -24,7 +24,7 @@ use model::{
 };
 use protocol::engine::{ApiError, ErrorKind, events::Event};
 
-use crate::{Engine, clock, error::internal};
+use crate::{Engine, clock, error::internal, lock};
 
 /// Why a task failed, for the operator.
 pub(crate) type Failure = String;
@@ -37,7 +37,7 @@ pub(crate) struct Running {
 
 impl Running {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, (TaskId, Arc<AtomicBool>)>> {
-        self.by_object.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.by_object)
     }
 
     /// All tasks at work.
@@ -163,7 +163,7 @@ impl Prepared {
 
 impl Handle {
     fn task(&self) -> MutexGuard<'_, Task> {
-        self.task.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.task)
     }
 
     fn tell(&self) {

@@ -49,7 +49,7 @@ pub(crate) fn start_now(engine: &Engine, handle: &Handle, vmid: Vmid) -> Result<
         engine.store().set_power(vmid, power).and_then(|()| engine.store().set_last_error(vmid, error));
     let (info, unenforced) = started?;
     {
-        let _changing = engine.changing();
+        let _changing = crate::lock(&engine.changing);
         engine.note_running(info);
         // A change that came while it started saw nothing to apply it to.
         let now = find(engine, vmid)?.config.limits;
