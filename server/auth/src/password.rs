@@ -3,6 +3,7 @@
 //! Hashing costs 19 MiB and tens of milliseconds on purpose; the caller bounds how many run at a time.
 
 use argon2::{Argon2, PasswordHasher, PasswordVerifier, password_hash};
+use model::Refusal;
 use sha_crypt::ShaCrypt;
 use thiserror::Error;
 
@@ -18,15 +19,9 @@ const DUMMY: &str =
 /// A password was not accepted, or not hashed.
 #[derive(Debug, Error)]
 pub enum HashPasswordError {
-    /// Too short.
-    #[error("the password is too short: use at least {PASSWORD_MIN_CHARS} characters")]
-    TooShort,
-    /// Too long.
-    #[error("the password is too long: use at most {PASSWORD_MAX_BYTES} bytes")]
-    TooLong,
-    /// It could end the line it is written on.
-    #[error("the password has a control character: use characters that can be typed")]
-    ControlCharacter,
+    /// It is not accepted.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// No salt could be had.
     #[error("make a salt for the password")]
     Salt(#[source] crate::RandomError),
@@ -44,15 +39,16 @@ pub struct VerifyPasswordError(#[source] password_hash::Error);
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn check_password(password: &str) -> Result<(), HashPasswordError> {
+pub fn check_password(password: &str) -> Result<(), Refusal> {
     if password.len() > PASSWORD_MAX_BYTES {
-        return Err(HashPasswordError::TooLong);
+        return Err(Refusal::PasswordTooLong { max: PASSWORD_MAX_BYTES });
     }
     if password.chars().count() < PASSWORD_MIN_CHARS {
-        return Err(HashPasswordError::TooShort);
+        return Err(Refusal::PasswordTooShort { min: PASSWORD_MIN_CHARS });
     }
     if password.chars().any(char::is_control) {
-        return Err(HashPasswordError::ControlCharacter);
+        // It could end the line it is written on.
+        return Err(Refusal::PasswordControlCharacter);
     }
     Ok(())
 }
@@ -129,12 +125,21 @@ mod tests {
 
     #[test]
     fn poor_passwords_are_refused_with_the_reason() {
-        assert!(matches!(hash_password("1234567"), Err(HashPasswordError::TooShort)));
-        assert!(matches!(hash_password(&"x".repeat(1025)), Err(HashPasswordError::TooLong)));
-        assert!(matches!(hash_root_password("eight\nor more"), Err(HashPasswordError::ControlCharacter)));
+        assert!(matches!(
+            hash_password("1234567"),
+            Err(HashPasswordError::Refused(Refusal::PasswordTooShort { .. }))
+        ));
+        assert!(matches!(
+            hash_password(&"x".repeat(1025)),
+            Err(HashPasswordError::Refused(Refusal::PasswordTooLong { .. }))
+        ));
+        assert!(matches!(
+            hash_root_password("eight\nor more"),
+            Err(HashPasswordError::Refused(Refusal::PasswordControlCharacter))
+        ));
         // Characters are counted, not bytes.
         assert!(check_password("ääääääää").is_ok());
-        assert!(matches!(check_password("ääää"), Err(HashPasswordError::TooShort)));
+        assert!(matches!(check_password("ääää"), Err(Refusal::PasswordTooShort { .. })));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
-use model::{Bytes, Hostname, TaskId, TemplateName, Vmid, limits::CpuLimit};
+use model::{Bytes, Hostname, Refusal, TaskId, TemplateName, Vmid, limits::CpuLimit};
 use protocol::engine::calls::ContainerRef;
 
 /// Many small machines on one Linux host: full-system containers from templates.
@@ -219,11 +219,11 @@ pub struct LimitOptions {
 #[derive(Debug, Clone, Copy)]
 pub struct OptionalCpuLimit(pub Option<CpuLimit>);
 
-fn cpulimit(text: &str) -> Result<OptionalCpuLimit, model::limits::ParseCpuLimitError> {
+fn cpulimit(text: &str) -> Result<OptionalCpuLimit, Refusal> {
     if text == "0" { Ok(OptionalCpuLimit(None)) } else { text.parse().map(|l| OptionalCpuLimit(Some(l))) }
 }
 
-fn mebibytes(text: &str) -> Result<Bytes, model::bytes::ParseBytesError> {
+fn mebibytes(text: &str) -> Result<Bytes, Refusal> {
     Bytes::parse_with_default_unit(text, Bytes::mib(1))
 }
 
@@ -258,16 +258,11 @@ impl CreateOptions {
     ///
     /// # Errors
     /// A sentence about the word that does not do.
-    pub fn parse_what(&self) -> Result<(Option<Vmid>, TemplateName), String> {
-        let template =
-            |text: &str| text.parse().map_err(|e: model::template::ParseTemplateNameError| e.to_string());
+    pub fn parse_what(&self) -> Result<(Option<Vmid>, TemplateName), Refusal> {
         match self.what.as_slice() {
-            [name] => Ok((None, template(name)?)),
-            [vmid, name] => Ok((
-                Some(vmid.parse().map_err(|e: model::vmid::ParseVmidError| e.to_string())?),
-                template(name)?,
-            )),
-            _ => Err("give [VMID] TEMPLATE".to_owned()),
+            [vmid, template, ..] => Ok((Some(vmid.parse()?), template.parse()?)),
+            // The parser lets at least one through.
+            rest => Ok((None, rest.first().map_or("", String::as_str).parse()?)),
         }
     }
 }

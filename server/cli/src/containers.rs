@@ -29,7 +29,7 @@ fn changes(options: &LimitOptions) -> LimitChanges {
 }
 
 pub(crate) fn create(session: &Session, options: &CreateOptions) -> Result<u8, CliError> {
-    let (vmid, template) = options.parse_what().map_err(CliError::Usage)?;
+    let (vmid, template) = options.parse_what().map_err(|e| CliError::Usage(e.to_string()))?;
     let ssh_keys = match &options.ssh_public_keys {
         Some(path) => std::fs::read_to_string(path).map_err(|e| CliError::File(path.clone(), e))?,
         None => String::new(),

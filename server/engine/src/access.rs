@@ -7,7 +7,10 @@
 use std::net::IpAddr;
 
 use auth::{CsrfToken, SessionToken};
-use model::access::{ObjectPath, Privilege, Role, UserId, effective_role};
+use model::{
+    Refusal,
+    access::{ObjectPath, Privilege, Role, UserId, effective_role},
+};
 use protocol::engine::{ApiError, Envelope, ErrorKind, VERSION, calls::CallClass};
 use store::{SessionRow, Store};
 
@@ -106,8 +109,7 @@ pub(crate) fn authenticate(
             if is_right {
                 return Ok(caller);
             }
-            let text = "the form does not belong to this session: load the page again and repeat";
-            Err(refused(caller, ApiError::new(ErrorKind::Denied, text)))
+            Err(refused(caller, Refusal::ForgedForm.into()))
         }
     }
 }
@@ -123,8 +125,7 @@ fn living_session(store: &Store, envelope: &Envelope, now: i64) -> Result<Sessio
         Some(token) => store.find_session(&token.sha256()).map_err(|e| internal(&e))?,
         None => None,
     };
-    row.filter(|row| is_living(row, now))
-        .ok_or_else(|| ApiError::new(ErrorKind::Unauthenticated, "the session has ended: log in again"))
+    row.filter(|row| is_living(row, now)).ok_or_else(|| Refusal::SessionEnded.into())
 }
 
 fn is_living(row: &SessionRow, now: i64) -> bool {
@@ -148,26 +149,18 @@ impl Caller {
     }
 
     /// Checks a right; the refusal names object and privilege in Proxmox's words.
-    pub(crate) fn authorise(&self, privilege: Privilege, object: &ObjectPath) -> Result<Grant, ApiError> {
+    pub(crate) fn authorise(&self, privilege: Privilege, object: &ObjectPath) -> Result<Grant, Refusal> {
         match &self.user {
             Some(user) if self.may(privilege, object) => Ok(Grant { user: user.clone() }),
-            _ => {
-                let text = format!(
-                    "permission check failed ({object}, {privilege}): ask an administrator for that right"
-                );
-                Err(ApiError::new(ErrorKind::Denied, text))
-            }
+            _ => Err(Refusal::Denied { object: object.to_string(), privilege: privilege.to_string() }),
         }
     }
 
     /// Refuses everybody but host root on the local socket.
-    pub(crate) fn require_local(&self) -> Result<(), ApiError> {
+    pub(crate) fn require_local(&self) -> Result<(), Refusal> {
         match self.proof {
             Proof::Local => Ok(()),
-            _ => {
-                let text = "only root on the node itself may do this: use the command line there";
-                Err(ApiError::new(ErrorKind::Denied, text))
-            }
+            _ => Err(Refusal::LocalOnly),
         }
     }
 

@@ -8,6 +8,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use model::Refusal;
 pub(crate) use model::error_chain as chain;
 use protocol::engine::{ApiError, ErrorKind};
 
@@ -17,10 +18,7 @@ static REFERENCES: AtomicU32 = AtomicU32::new(1);
 pub(crate) fn internal(error: &dyn Error) -> ApiError {
     let reference = REFERENCES.fetch_add(1, Ordering::Relaxed);
     tracing::error!(reference, error = %chain(error), "a call failed inside");
-    ApiError::new(
-        ErrorKind::Internal,
-        format!("something went wrong inside (reference {reference}): the engine's log has the details"),
-    )
+    Refusal::Internal { reference }.into()
 }
 
 /// A failure whose text the operator can act on.

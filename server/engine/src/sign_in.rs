@@ -9,8 +9,8 @@ use std::{
 };
 
 use auth::{ConsoleTicket, Throttle, random::RandomError};
-use model::{Vmid, access::UserId};
-use protocol::engine::{ApiError, ErrorKind, calls::ConsoleKind};
+use model::{Refusal, Vmid, access::UserId};
+use protocol::engine::{ApiError, calls::ConsoleKind};
 
 use crate::lock;
 
@@ -87,9 +87,8 @@ impl SignIn {
         let mut throttle = lock(&self.throttle);
         let wait = keys.all().map(|k| throttle.wait_s(k, now)).max().unwrap_or(0);
         if wait > 0 {
-            let text = format!("too many failed tries: wait {wait} s");
-            let retry_after_s = u32::try_from(wait).ok();
-            return Err(ApiError { retry_after_s, ..ApiError::new(ErrorKind::Throttled, text) });
+            let seconds = u32::try_from(wait).unwrap_or(u32::MAX);
+            return Err(Refusal::TooManyTries { seconds }.into());
         }
         for key in keys.all() {
             throttle.note_failure(key, now);
@@ -180,7 +179,7 @@ mod tests {
             drop(begin("account anna@pve", stranger, 100).unwrap());
         }
         let refused = begin("account anna@pve", stranger, 100).unwrap_err();
-        assert_eq!((refused.kind, refused.retry_after_s), (ErrorKind::Throttled, Some(2)));
+        assert_eq!((refused.kind, refused.retry_after_s), (protocol::engine::ErrorKind::Throttled, Some(2)));
         assert!(begin("account otto@pve", stranger, 100).is_err());
         begin("account anna@pve", address("192.0.2.2"), 100).unwrap().succeeded();
         // The owner's success elsewhere is no pardon for the stranger.

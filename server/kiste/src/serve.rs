@@ -101,6 +101,8 @@ fn serve_until_signal(
         socket: linux::disk::open_path(&web).map_err(ServeError::Web)?,
         program: File::open("/proc/self/exe").map_err(ServeError::Web)?,
         uid: uid.0,
+        node: config.node.to_string(),
+        hosts: config.hosts.clone(),
     };
     web_process::keep(supply).map_err(ServeError::Web)?;
     welcome(engine, address, &pem)?;

@@ -36,6 +36,10 @@ pub(crate) struct Supply {
     pub(crate) program: File,
     /// The web's user.
     pub(crate) uid: u32,
+    /// The node's name.
+    pub(crate) node: String,
+    /// Further names that lead here.
+    pub(crate) hosts: Vec<String>,
 }
 
 /// Keeps a web process running until this process ends. It starts them from a thread of its own that
@@ -60,7 +64,15 @@ pub(crate) fn keep(supply: Supply) -> io::Result<()> {
 fn start(supply: &Supply) -> io::Result<(Child, PipeWriter)> {
     let (gone, life) = io::pipe()?;
     let mut command = Command::new(format!("/proc/self/fd/{}", supply.program.as_raw_fd()));
-    command.arg0("kiste").arg(WORD).env_clear().current_dir("/").stdin(Stdio::null()).stdout(Stdio::null());
+    command
+        .arg0("kiste")
+        .arg(WORD)
+        .arg(&supply.node)
+        .args(&supply.hosts)
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
     command.envs(std::env::vars_os().filter(|(name, _)| name == "RUST_LOG" || name == "TZ"));
     let descriptors: [BorrowedFd<'_>; DESCRIPTORS] =
         [supply.listener.as_fd(), supply.tls.as_fd(), supply.socket.as_fd(), gone.as_fd()];
@@ -92,7 +104,10 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         std::process::exit(0);
     })?;
     let engine = PathBuf::from(format!("/proc/self/fd/{}", socket.as_raw_fd()));
-    let served = web::serve(web::Web { listener: listener.into(), tls_pem, engine });
+    // The program's name and the word that led here come first.
+    let mut words = std::env::args().skip(2);
+    let (node, hosts) = (words.next().unwrap_or_default(), words.collect());
+    let served = web::serve(web::Web { listener: listener.into(), tls_pem, node, hosts, engine });
     drop(socket);
     Ok(served?)
 }

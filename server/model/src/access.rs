@@ -2,20 +2,11 @@
 
 use std::str::FromStr;
 
-use thiserror::Error;
-
-use crate::{Vmid, text::text_type};
+use crate::{Refusal, Vmid, text::text_type};
 
 /// A user with realm, `admin@pve`; `root@pam` is host root on the local socket.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserId(String);
-
-/// The text is no user id.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error(
-    "{0:?} is no user: use 1 to 60 letters, digits, dot, dash or underscore, and a realm such as admin@pve"
-)]
-pub struct ParseUserIdError(String);
 
 impl UserId {
     /// Host root, as the local socket knows it.
@@ -34,15 +25,15 @@ impl UserId {
     ///
     /// # Errors
     /// When it is no user id even then.
-    pub fn parse_login(s: &str) -> Result<Self, ParseUserIdError> {
+    pub fn parse_login(s: &str) -> Result<Self, Refusal> {
         if s.contains('@') { s.parse() } else { format!("{s}@pve").parse() }
     }
 }
 
 impl FromStr for UserId {
-    type Err = ParseUserIdError;
+    type Err = Refusal;
     fn from_str(s: &str) -> Result<Self, Self::Err> {
-        let err = || ParseUserIdError(s.chars().take(80).collect());
+        let err = || Refusal::NotAUser { given: s.chars().take(80).collect() };
         let (name, realm) = s.split_once('@').ok_or_else(err)?;
         let plain = |t: &str, max: usize| {
             (1..=max).contains(&t.len())

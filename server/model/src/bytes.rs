@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use thiserror::Error;
+use crate::Refusal;
 
 /// A number of bytes.
 #[derive(
@@ -10,11 +10,6 @@ use thiserror::Error;
 )]
 #[serde(transparent)]
 pub struct Bytes(pub u64);
-
-/// The text is no size.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is no size: write a number with K, M, G or T, such as 512M or 1.5 GiB")]
-pub struct ParseBytesError(String);
 
 const KIB: u64 = 1 << 10;
 const UNITS: [(&str, u64); 5] =
@@ -45,8 +40,8 @@ impl Bytes {
     ///
     /// # Errors
     /// When it is no number with a known unit, or does not fit.
-    pub fn parse_with_default_unit(s: &str, unit: Self) -> Result<Self, ParseBytesError> {
-        let err = || ParseBytesError(s.to_owned());
+    pub fn parse_with_default_unit(s: &str, unit: Self) -> Result<Self, Refusal> {
+        let err = || Refusal::NotASize { given: s.to_owned() };
         let text = s.trim();
         let split = text.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ',').unwrap_or(text.len());
         let (number, suffix) = text.split_at(split);
@@ -77,7 +72,7 @@ impl Bytes {
 }
 
 impl FromStr for Bytes {
-    type Err = ParseBytesError;
+    type Err = Refusal;
     fn from_str(s: &str) -> Result<Self, Self::Err> {
         Self::parse_with_default_unit(s, Self(1))
     }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use thiserror::Error;
 
 use crate::{
-    BridgeName, NodeName, Subnet,
+    BridgeName, Hostname, NodeName, Subnet,
     idmap::{IdRange, IdRangeError},
 };
 
@@ -26,6 +26,7 @@ struct File {
     id_count: u32,
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
+    hosts: Vec<String>,
     recipes: Option<PathBuf>,
     mirror: Option<String>,
 }
@@ -45,6 +46,7 @@ impl Default for File {
             id_count: 268_304_384,
             tls_cert: None,
             tls_key: None,
+            hosts: Vec::new(),
             recipes: None,
             mirror: None,
         }
@@ -72,6 +74,8 @@ pub struct Config {
     pub ids: IdRange,
     /// Certificate and key files; `None`: self-signed.
     pub tls: Option<(PathBuf, PathBuf)>,
+    /// Names beside the node's own under which the web may be asked for.
+    pub hosts: Vec<String>,
     /// Folder of recipes; `None`: beside the binary or the installed one.
     pub recipes: Option<PathBuf>,
     /// Debian mirror for template builds; `None`: mmdebstrap's own default.
@@ -86,7 +90,7 @@ pub enum ConfigError {
     Toml(Box<toml::de::Error>),
     /// `node`, or the host's name when it is not given.
     #[error("node name is not usable (set `node` in the configuration)")]
-    Node(#[source] crate::name::ParseNameError),
+    Node(#[source] crate::Refusal),
     /// `subnet`.
     #[error("subnet is neither `auto` nor usable")]
     Subnet(#[source] crate::network::ParseSubnetError),
@@ -104,6 +108,9 @@ pub enum ConfigError {
         /// Its value.
         path: PathBuf,
     },
+    /// A name in `hosts` that is none.
+    #[error("hosts: {0:?} is no host name (write it without port, such as kiste.example.org)")]
+    Host(String),
     /// `mirror` with characters that have no place in an address.
     #[error("mirror {0:?} is no http or https address")]
     Mirror(String),
@@ -132,6 +139,9 @@ impl Config {
                 return Err(ConfigError::RelativePath { key, path: path.clone() });
             }
         }
+        if let Some(name) = file.hosts.iter().find(|n| n.to_ascii_lowercase().parse::<Hostname>().is_err()) {
+            return Err(ConfigError::Host(name.clone()));
+        }
         if let Some(mirror) = &file.mirror {
             let ok = (mirror.starts_with("http://") || mirror.starts_with("https://"))
                 && mirror.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\'');
@@ -148,6 +158,7 @@ impl Config {
             subnet,
             ids,
             tls,
+            hosts: file.hosts,
             recipes: file.recipes,
             mirror: file.mirror,
         })
@@ -178,6 +189,7 @@ mod tests {
             "tls_cert = \"/c\"",
             "data_dir = \"x\"",
             "node = \"a b\"",
+            "hosts = [\"kiste.example.org:8006\"]",
             "mirror = \"file:///etc\"",
         ] {
             assert!(Config::parse(bad, "box").is_err(), "{bad}");

@@ -5,6 +5,8 @@
 
 use thiserror::Error;
 
+use crate::Refusal;
+
 /// Ids in one block, and so inside one container.
 pub const IDS_PER_CONTAINER: u32 = 65_536;
 
@@ -42,9 +44,6 @@ pub enum IdRangeError {
         /// `id_count` of the configuration.
         count: u32,
     },
-    /// All blocks are taken.
-    #[error("all {0} id blocks are in use: raise id_count in the configuration")]
-    Exhausted(u32),
 }
 
 impl IdMap {
@@ -124,11 +123,11 @@ impl IdRange {
     /// The lowest slot from 1 up that is not in `taken`.
     ///
     /// # Errors
-    /// [`IdRangeError::Exhausted`] when there is none.
-    pub fn free_slot(self, taken: &std::collections::BTreeSet<u32>) -> Result<u32, IdRangeError> {
+    /// [`Refusal::NoIdBlockFree`] when there is none.
+    pub fn free_slot(self, taken: &std::collections::BTreeSet<u32>) -> Result<u32, Refusal> {
         (1..=self.container_slots())
             .find(|slot| !taken.contains(slot))
-            .ok_or(IdRangeError::Exhausted(self.container_slots()))
+            .ok_or(Refusal::NoIdBlockFree { count: self.container_slots() })
     }
 }
 
@@ -162,6 +161,6 @@ mod tests {
     fn the_lowest_free_slot_is_taken_first_and_never_slot_zero() {
         let range = IdRange::new(65_536, 4 * 65_536).unwrap();
         assert_eq!(range.free_slot(&[1, 3].into()).unwrap(), 2);
-        assert_eq!(range.free_slot(&[1, 2, 3].into()), Err(IdRangeError::Exhausted(3)));
+        assert_eq!(range.free_slot(&[1, 2, 3].into()), Err(Refusal::NoIdBlockFree { count: 3 }));
     }
 }

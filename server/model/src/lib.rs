@@ -13,6 +13,7 @@
 //! | [`template`] | container templates: recipe, manifest, image |
 //! | [`task`] | task ids in Proxmox's UPID form, states, steps |
 //! | [`access`] | users, privileges, roles, object paths |
+//! | [`refusal`] | why something was refused, for every language |
 //! | [`error_chain`] | an error with its causes on one line |
 //! | [`config`] | the node's configuration file |
 //! | [`finding`] | what `kiste doctor` says |
@@ -28,6 +29,7 @@ pub mod idmap;
 pub mod limits;
 pub mod name;
 pub mod network;
+pub mod refusal;
 pub mod stats;
 pub mod task;
 pub mod template;
@@ -43,6 +45,7 @@ pub use idmap::{ContainerGid, ContainerUid, HostUid, IdMap};
 pub use limits::Limits;
 pub use name::{ContainerName, Hostname, NodeName};
 pub use network::{BridgeName, MacAddress, Subnet};
+pub use refusal::Refusal;
 pub use task::TaskId;
 pub use template::TemplateName;
 pub use vmid::Vmid;

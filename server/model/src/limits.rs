@@ -1,8 +1,6 @@
 //! What a container may use at most, and the one rule that checks it against the host.
 
-use thiserror::Error;
-
-use crate::Bytes;
+use crate::{Bytes, Refusal};
 
 /// Limits of one container. `None` means the stated default, never "unlimited by accident".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -39,15 +37,10 @@ impl CpuLimit {
     }
 }
 
-/// The text is no CPU limit.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is no CPU limit: write a number of cores from 0.01 up, such as 0.5 or 2")]
-pub struct ParseCpuLimitError(String);
-
 impl std::str::FromStr for CpuLimit {
-    type Err = ParseCpuLimitError;
+    type Err = Refusal;
     fn from_str(s: &str) -> Result<Self, Self::Err> {
-        let err = || ParseCpuLimitError(s.to_owned());
+        let err = || Refusal::NotACpuLimit { given: s.to_owned() };
         let text = s.trim().replace(',', ".");
         let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
         let digits = |t: &str| t.bytes().all(|b| b.is_ascii_digit());
@@ -81,62 +74,6 @@ pub struct HostCapacity {
     pub memory: Bytes,
 }
 
-/// A limit is outside what the host or the kernel can do. Each names its field for forms.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum LimitError {
-    /// Less than [`Limits::MEMORY_MIN`].
-    #[error("memory {0} is too little: a container needs at least 16 MiB")]
-    MemoryTooSmall(Bytes),
-    /// More than the host has.
-    #[error("memory {given} is more than this node has ({host}): choose less")]
-    MemoryAboveHost {
-        /// What was asked for.
-        given: Bytes,
-        /// What the host has.
-        host: Bytes,
-    },
-    /// Swap above 1 TiB.
-    #[error("swap {0} is out of range: choose at most 1 TiB")]
-    Swap(Bytes),
-    /// No core, or more than the host has.
-    #[error("{given} cores is out of range: this node has {host}, choose 1 to {host}")]
-    Cores {
-        /// What was asked for.
-        given: u32,
-        /// What the host has.
-        host: u32,
-    },
-    /// CPU limit above the host's cores.
-    #[error("a CPU limit of {given} cores is out of range: this node has {host}, choose 0.01 to {host}")]
-    CpuLimit {
-        /// What was asked for.
-        given: CpuLimit,
-        /// What the host has.
-        host: u32,
-    },
-    /// Weight outside 1 to 10000.
-    #[error("{0} CPU units is out of range: choose 1 to 10000 (100 is normal)")]
-    CpuUnits(u32),
-    /// Too few or too many processes.
-    #[error("{0} processes is out of range: choose 16 to 4194304")]
-    Pids(u32),
-}
-
-impl LimitError {
-    /// The form field and option it belongs to.
-    #[must_use]
-    pub fn field(&self) -> &'static str {
-        match self {
-            Self::MemoryTooSmall(_) | Self::MemoryAboveHost { .. } => "memory",
-            Self::Swap(_) => "swap",
-            Self::Cores { .. } => "cores",
-            Self::CpuLimit { .. } => "cpulimit",
-            Self::CpuUnits(_) => "cpuunits",
-            Self::Pids(_) => "pids",
-        }
-    }
-}
-
 impl Default for Limits {
     /// Proxmox's defaults for a new container, with a finite number of processes.
     fn default() -> Self {
@@ -159,27 +96,30 @@ impl Limits {
     ///
     /// # Errors
     /// The first limit that is out of range.
-    pub fn check(&self, host: HostCapacity) -> Result<(), LimitError> {
+    pub fn check(&self, host: HostCapacity) -> Result<(), Refusal> {
         if self.memory_max < Self::MEMORY_MIN {
-            return Err(LimitError::MemoryTooSmall(self.memory_max));
+            return Err(Refusal::MemoryTooSmall { given: self.memory_max.to_string() });
         }
         if self.memory_max > host.memory {
-            return Err(LimitError::MemoryAboveHost { given: self.memory_max, host: host.memory });
+            return Err(Refusal::MemoryAboveHost {
+                given: self.memory_max.to_string(),
+                host: host.memory.to_string(),
+            });
         }
         if self.swap_max > Bytes(1 << 40) {
-            return Err(LimitError::Swap(self.swap_max));
+            return Err(Refusal::SwapOutOfRange { given: self.swap_max.to_string() });
         }
         if let Some(given) = self.cores.filter(|n| !(1..=host.cores).contains(n)) {
-            return Err(LimitError::Cores { given, host: host.cores });
+            return Err(Refusal::CoresOutOfRange { given, host: host.cores });
         }
         if let Some(given) = self.cpulimit.filter(|l| l.hundredths() > host.cores.saturating_mul(100)) {
-            return Err(LimitError::CpuLimit { given, host: host.cores });
+            return Err(Refusal::CpuLimitOutOfRange { given: given.to_string(), host: host.cores });
         }
         if !(1..=10_000).contains(&self.cpuunits) {
-            return Err(LimitError::CpuUnits(self.cpuunits));
+            return Err(Refusal::CpuUnitsOutOfRange { given: self.cpuunits });
         }
         if !(16..=4_194_304).contains(&self.pids_max) {
-            return Err(LimitError::Pids(self.pids_max));
+            return Err(Refusal::PidsOutOfRange { given: self.pids_max });
         }
         Ok(())
     }
@@ -205,7 +145,7 @@ mod tests {
         let with = |f: fn(&mut Limits)| {
             let mut limits = Limits::default();
             f(&mut limits);
-            limits.check(HOST).unwrap_err().field()
+            limits.check(HOST).unwrap_err().field().unwrap()
         };
         assert_eq!(with(|l| l.memory_max = Bytes::mib(15)), "memory");
         assert_eq!(with(|l| l.memory_max = Bytes::mib(4097)), "memory");

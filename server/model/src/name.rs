@@ -4,33 +4,7 @@
 
 use std::str::FromStr;
 
-use thiserror::Error;
-
-use crate::text::text_type;
-
-/// The text is no usable name.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum ParseNameError {
-    /// Empty or longer than the field allows.
-    #[error("a name has 1 to {max} characters, {name:?} has {len}")]
-    Length {
-        /// What was given.
-        name: String,
-        /// Its length in bytes.
-        len: usize,
-        /// The longest allowed.
-        max: usize,
-    },
-    /// A character outside a-z, 0-9 and -, or a dash at an end.
-    #[error("{0:?} is no DNS label: use a-z, 0-9 and -, and begin and end with a letter or digit")]
-    NotALabel(String),
-    /// All digits: it would be taken for a VMID.
-    #[error("{0:?} is all digits and would be taken for a container number: add a letter")]
-    AllDigits(String),
-    /// A word the addresses of pages need.
-    #[error("{0:?} is a reserved word: choose another name")]
-    Reserved(String),
-}
+use crate::{Refusal, text::text_type};
 
 /// A node-wide unique container name: one lower-case DNS label, not all digits, not `new`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,13 +18,13 @@ pub struct Hostname(String);
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeName(String);
 
-fn check_label(s: &str) -> Result<(), ParseNameError> {
+fn check_label(s: &str) -> Result<(), Refusal> {
     if s.is_empty() || s.len() > 63 {
-        return Err(ParseNameError::Length { name: s.to_owned(), len: s.len(), max: 63 });
+        return Err(Refusal::NameLength { given: s.to_owned(), len: s.len(), max: 63 });
     }
     let inner = s.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if !inner || s.starts_with('-') || s.ends_with('-') {
-        return Err(ParseNameError::NotALabel(s.to_owned()));
+        return Err(Refusal::NotALabel { given: s.to_owned() });
     }
     Ok(())
 }
@@ -64,14 +38,14 @@ impl ContainerName {
 }
 
 impl FromStr for ContainerName {
-    type Err = ParseNameError;
+    type Err = Refusal;
     fn from_str(s: &str) -> Result<Self, Self::Err> {
         check_label(s)?;
         if s.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(ParseNameError::AllDigits(s.to_owned()));
+            return Err(Refusal::AllDigits { given: s.to_owned() });
         }
         if s == "new" || s == "localhost" {
-            return Err(ParseNameError::Reserved(s.to_owned()));
+            return Err(Refusal::ReservedName { given: s.to_owned() });
         }
         Ok(Self(s.to_owned()))
     }
@@ -88,16 +62,16 @@ impl Hostname {
     ///
     /// # Errors
     /// When the first label is all digits or reserved.
-    pub fn container_name(&self) -> Result<ContainerName, ParseNameError> {
+    pub fn container_name(&self) -> Result<ContainerName, Refusal> {
         self.0.split('.').next().unwrap_or_default().parse()
     }
 }
 
 impl FromStr for Hostname {
-    type Err = ParseNameError;
+    type Err = Refusal;
     fn from_str(s: &str) -> Result<Self, Self::Err> {
         if s.is_empty() || s.len() > 253 {
-            return Err(ParseNameError::Length { name: s.to_owned(), len: s.len(), max: 253 });
+            return Err(Refusal::NameLength { given: s.to_owned(), len: s.len(), max: 253 });
         }
         s.split('.').try_for_each(check_label)?;
         Ok(Self(s.to_owned()))
@@ -119,7 +93,7 @@ impl NodeName {
 }
 
 impl FromStr for NodeName {
-    type Err = ParseNameError;
+    type Err = Refusal;
     /// Takes the first label of a host name; capitals are folded.
     fn from_str(s: &str) -> Result<Self, Self::Err> {
         let label = s.split('.').next().unwrap_or_default().to_ascii_lowercase();

@@ -5,7 +5,7 @@ use std::{net::Ipv4Addr, str::FromStr};
 use ipnet::Ipv4Net;
 use thiserror::Error;
 
-use crate::{Vmid, text::text_type};
+use crate::{Refusal, Vmid, text::text_type};
 
 /// A bridge's name and so the instance's identity: cgroup root, nft table and veth names follow from it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,11 +63,6 @@ text_type!(BridgeName);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MacAddress(pub [u8; 6]);
 
-/// The text is no MAC address.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is no MAC address: write six hex pairs with colons, the first one even")]
-pub struct ParseMacError(String);
-
 impl MacAddress {
     /// A locally administered address from 40 random bits.
     #[must_use]
@@ -77,9 +72,9 @@ impl MacAddress {
 }
 
 impl FromStr for MacAddress {
-    type Err = ParseMacError;
+    type Err = Refusal;
     fn from_str(s: &str) -> Result<Self, Self::Err> {
-        let err = || ParseMacError(s.to_owned());
+        let err = || Refusal::NotAMac { given: s.to_owned() };
         let mut out = [0; 6];
         let mut parts = s.split(':');
         for byte in &mut out {

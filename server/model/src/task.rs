@@ -5,18 +5,11 @@
 
 use std::str::FromStr;
 
-use thiserror::Error;
-
-use crate::{NodeName, access::UserId, text::text_type};
+use crate::{NodeName, Refusal, access::UserId, text::text_type};
 
 /// A task's id in UPID form; unique on the node, with the node's name in it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskId(String);
-
-/// The text is no task id.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is no task id: copy it from `kiste task list`")]
-pub struct ParseTaskIdError(String);
 
 /// What a task id says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,13 +68,13 @@ impl TaskId {
 }
 
 impl FromStr for TaskId {
-    type Err = ParseTaskIdError;
+    type Err = Refusal;
     fn from_str(s: &str) -> Result<Self, Self::Err> {
         let id = Self(s.to_owned());
         if s.len() <= 256 && id.parts().is_some_and(|p| Self::new(&p).0 == s) {
             Ok(id)
         } else {
-            Err(ParseTaskIdError(s.chars().take(80).collect()))
+            Err(Refusal::NotATaskId { given: s.chars().take(80).collect() })
         }
     }
 }

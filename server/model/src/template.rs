@@ -2,18 +2,11 @@
 
 use std::str::FromStr;
 
-use thiserror::Error;
-
-use crate::{Bytes, Digest, text::text_type};
+use crate::{Bytes, Digest, Refusal, text::text_type};
 
 /// A container template's name, such as `debian-12`: a-z, 0-9, dot and dash.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TemplateName(String);
-
-/// The text is no template name.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is no template name: use 1 to 64 of a-z, 0-9, dot and dash, beginning with a letter or digit")]
-pub struct ParseTemplateNameError(String);
 
 impl TemplateName {
     /// The name as text.
@@ -24,14 +17,14 @@ impl TemplateName {
 }
 
 impl FromStr for TemplateName {
-    type Err = ParseTemplateNameError;
+    type Err = Refusal;
     fn from_str(s: &str) -> Result<Self, Self::Err> {
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
         let ok = (1..=64).contains(&s.len())
             && s.bytes().all(|b| plain(b) || b == b'-' || b == b'.')
             && s.bytes().next().is_some_and(plain)
             && !s.contains("..");
-        if ok { Ok(Self(s.to_owned())) } else { Err(ParseTemplateNameError(s.to_owned())) }
+        if ok { Ok(Self(s.to_owned())) } else { Err(Refusal::NotATemplateName { given: s.to_owned() }) }
     }
 }
 

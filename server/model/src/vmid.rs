@@ -2,17 +2,12 @@
 
 use std::{fmt, str::FromStr};
 
-use thiserror::Error;
+use crate::Refusal;
 
 /// Container number, 100 to 999,999,999 (Proxmox's range).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
 pub struct Vmid(u32);
-
-/// The text or number is no VMID.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is no container number: it must be a whole number from 100 to 999999999")]
-pub struct ParseVmidError(String);
 
 impl Vmid {
     /// The lowest number; the search for a free one starts here.
@@ -33,12 +28,12 @@ impl Vmid {
 }
 
 impl TryFrom<u32> for Vmid {
-    type Error = ParseVmidError;
+    type Error = Refusal;
     fn try_from(n: u32) -> Result<Self, Self::Error> {
         if (Self::FIRST.0..=Self::LAST).contains(&n) {
             Ok(Self(n))
         } else {
-            Err(ParseVmidError(n.to_string()))
+            Err(Refusal::NotAVmid { given: n.to_string() })
         }
     }
 }
@@ -50,10 +45,13 @@ impl From<Vmid> for u32 {
 }
 
 impl FromStr for Vmid {
-    type Err = ParseVmidError;
+    type Err = Refusal;
     fn from_str(s: &str) -> Result<Self, Self::Err> {
         let plain = !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
-        let n: u32 = plain.then(|| s.parse().ok()).flatten().ok_or_else(|| ParseVmidError(s.to_owned()))?;
+        let n: u32 = plain
+            .then(|| s.parse().ok())
+            .flatten()
+            .ok_or_else(|| Refusal::NotAVmid { given: s.to_owned() })?;
         n.try_into()
     }
 }

@@ -1,6 +1,9 @@
 //! Users, rights, sessions.
 
-use model::access::{Role, UserId};
+use model::{
+    access::{Role, UserId},
+    refusal::Thing,
+};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{Store, StoreError};
@@ -37,7 +40,7 @@ const HAS_ADMINISTRATOR: &str =
 fn insert_user(c: &Connection, user: &UserId, password_hash: &str, role: Role) -> Result<(), StoreError> {
     let sql = "INSERT INTO users (user, password_hash) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
     if c.execute(sql, params![user.as_str(), password_hash])? == 0 {
-        return Err(StoreError::Taken { what: format!("the user {user}"), field: None });
+        return Err(StoreError::Taken { what: Thing::User, given: user.to_string() });
     }
     c.execute("INSERT INTO acl VALUES ('/', ?1, ?2)", params![user.as_str(), role.as_str()])?;
     Ok(())
@@ -59,10 +62,7 @@ impl Store {
     pub fn insert_first_administrator(&self, user: &UserId, password_hash: &str) -> Result<(), StoreError> {
         self.transaction(|c| {
             if c.query_row(HAS_ADMINISTRATOR, [], |r| r.get(0))? {
-                return Err(StoreError::Taken {
-                    what: "the place of the first administrator".into(),
-                    field: None,
-                });
+                return Err(StoreError::HasAdministrator);
             }
             insert_user(c, user, password_hash, Role::Administrator)
         })
@@ -226,7 +226,7 @@ mod tests {
         store.insert_user(&otto, "h", Role::Auditor).unwrap();
         store.insert_first_administrator(&anna, "h").unwrap();
         let second = UserId::parse_login("eve").unwrap();
-        assert!(matches!(store.insert_first_administrator(&second, "h"), Err(StoreError::Taken { .. })));
+        assert!(matches!(store.insert_first_administrator(&second, "h"), Err(StoreError::HasAdministrator)));
         assert_eq!(store.list_users().unwrap(), [anna, otto]);
     }
 

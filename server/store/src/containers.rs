@@ -290,7 +290,7 @@ pub(crate) mod tests {
         let store = store();
         store.insert_container(&config(100, "web"), "u", "t").unwrap();
         let refused = |c: ContainerConfig| match store.insert_container(&c, "u", "t") {
-            Err(StoreError::Taken { what, .. }) => what,
+            Err(StoreError::Taken { what, given }) => format!("{what} {given}"),
             other => panic!("{other:?}"),
         };
         assert_eq!(refused(config(100, "db")), "container number 100");

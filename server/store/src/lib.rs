@@ -19,6 +19,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use model::refusal::Thing;
 use rusqlite::Connection;
 use thiserror::Error;
 
@@ -60,13 +61,16 @@ pub enum StoreError {
     #[error("a row of the database is not understood")]
     Row(#[from] serde_json::Error),
     /// A value that must be unique is taken.
-    #[error("{what} is taken: choose another")]
+    #[error("{what} {given} is taken")]
     Taken {
-        /// The value, with what it is.
-        what: String,
-        /// The field of the form that it was chosen in; `None`: it was chosen for the caller.
-        field: Option<&'static str>,
+        /// What it is.
+        what: Thing,
+        /// Its value.
+        given: String,
     },
+    /// There is a first administrator already.
+    #[error("there is an administrator already")]
+    HasAdministrator,
     /// A template was removed or replaced since it was read.
     #[error("the container template {0} was removed or replaced meanwhile: try again")]
     TemplateGone(model::TemplateName),
@@ -159,15 +163,15 @@ impl Store {
 fn taken(error: rusqlite::Error, config: &model::ContainerConfig) -> StoreError {
     let rusqlite::Error::SqliteFailure(_, Some(text)) = &error else { return error.into() };
     let address = config.nic.as_ref().map(|n| (n.mac, n.address));
-    let (what, field) = match (text.rsplit('.').next(), address) {
-        (Some("vmid"), _) => (format!("container number {}", config.vmid), Some("vmid")),
-        (Some("name"), _) => (format!("the name {}", config.name), Some("name")),
-        (Some("id_slot"), _) => (format!("id block {}", config.id_slot), None),
-        (Some("mac"), Some((mac, _))) => (format!("MAC address {mac}"), None),
-        (Some("address"), Some((_, address))) => (format!("address {address}"), None),
+    let (what, given) = match (text.rsplit('.').next(), address) {
+        (Some("vmid"), _) => (Thing::Vmid, config.vmid.to_string()),
+        (Some("name"), _) => (Thing::Name, config.name.to_string()),
+        (Some("id_slot"), _) => (Thing::IdBlock, config.id_slot.to_string()),
+        (Some("mac"), Some((mac, _))) => (Thing::Mac, mac.to_string()),
+        (Some("address"), Some((_, address))) => (Thing::Address, address.to_string()),
         _ => return error.into(),
     };
-    StoreError::Taken { what, field }
+    StoreError::Taken { what, given }
 }
 
 #[cfg(test)]

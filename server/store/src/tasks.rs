@@ -2,6 +2,7 @@
 
 use model::{
     TaskId,
+    refusal::Thing,
     task::{Task, TaskState},
 };
 use rusqlite::{OptionalExtension, params};
@@ -40,7 +41,7 @@ impl Store {
             TaskState::Done | TaskState::Failed | TaskState::Cancelled => self.lock().execute(sql, values)?,
         };
         match written {
-            0 => Err(StoreError::Taken { what: format!("task number {number}"), field: None }),
+            0 => Err(StoreError::Taken { what: Thing::Task, given: number.to_string() }),
             _ => Ok(()),
         }
     }

@@ -14,7 +14,9 @@ use crate::{
     engine::EngineClient,
     error::PageError,
     form::FORM_MAX,
-    guard, live,
+    guard,
+    hosts::Hosts,
+    live,
     pages::{account, container_templates, containers, see_other, tasks},
     streams::Streams,
     visitor::{SignedIn, Visitor},
@@ -30,13 +32,15 @@ pub(crate) fn run(
     listener: TcpListener,
     tls: rustls::ServerConfig,
     engine: EngineClient,
+    hosts: Hosts,
 ) -> std::io::Result<()> {
-    let (engine, streams) = (Data::new(engine), Data::new(Streams::default()));
+    let (engine, streams, hosts) = (Data::new(engine), Data::new(Streams::default()), Data::new(hosts));
     actix_web::rt::System::new().block_on(async move {
         HttpServer::new(move || {
             App::new()
                 .app_data(engine.clone())
                 .app_data(streams.clone())
+                .app_data(hosts.clone())
                 .app_data(
                     FormConfig::default()
                         .limit(FORM_MAX)

@@ -102,7 +102,7 @@ pub(crate) async fn ticket(
     query: web::Query<Query>,
     fields: web::Form<BTreeMap<String, String>>,
 ) -> HttpResponse {
-    let form = Form::sent(fields.into_inner());
+    let form = Form::sent(who.visitor.language, fields.into_inner());
     let issued = match parse(&name) {
         Ok(container) => {
             let call = NewConsoleTicket { container, console: query.kind.kind() };
@@ -112,9 +112,8 @@ pub(crate) async fn ticket(
     };
     match issued {
         Ok(ticket) => HttpResponse::Ok().json(serde_json::json!({ "ticket": ticket.reveal() })),
-        Err(error) => {
-            HttpResponse::build(status(error.kind)).json(serde_json::json!({ "error": error.message }))
-        }
+        Err(error) => HttpResponse::build(status(error.kind))
+            .json(serde_json::json!({ "error": who.visitor.language.error(&error) })),
     }
 }
 
@@ -131,12 +130,12 @@ pub(crate) async fn socket(
     // Browsers always name the origin of a WebSocket: one without is none of our pages.
     let has_origin = request.headers().contains_key(actix_web::http::header::ORIGIN);
     if !has_origin || !guard::is_same_origin(request.headers()) {
-        let text = "a console is opened by this site's own pages only";
+        let text = who.visitor.language.text("error-origin");
         return Err(at(ApiError::new(ErrorKind::Denied, text)));
     }
     let container = parse(&name).map_err(at)?;
-    let (response, session, messages) = actix_ws::handle(&request, body)
-        .map_err(|_| at(ApiError::new(ErrorKind::Invalid, "a WebSocket was expected")))?;
+    let (response, session, messages) =
+        actix_ws::handle(&request, body).map_err(|_| PageError::misfit(&request))?;
     let messages = messages.max_frame_size(MESSAGE_MAX).aggregate_continuations();
     let mut messages = messages.max_continuation_size(MESSAGE_MAX);
     let console = query.kind.kind();
@@ -149,7 +148,7 @@ pub(crate) async fn socket(
         let call = OpenConsole { container, console, size, ticket };
         match engine.call_riding(&who.visitor.caller, call, None).await {
             Ok(((), riding)) => bridge(session, messages, riding).await,
-            Err(error) => end(session, &notice("error", &error.message)).await,
+            Err(error) => end(session, &notice("error", &who.visitor.language.error(&error))).await,
         }
     });
     Ok(response)

@@ -9,10 +9,11 @@ use std::{
 };
 
 use actix_web::web;
+use model::Refusal;
 use protocol::{
     Client,
     engine::{
-        ApiError, Call, ErrorKind,
+        ApiError, Call,
         client::{CallError, Caller},
     },
 };
@@ -109,14 +110,13 @@ impl Pool {
 async fn run<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, CallError> + Send + 'static,
 ) -> Result<T, ApiError> {
-    let text = "the engine does not answer: it may be starting, try again in a moment";
     match web::block(work).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(CallError::Refused(error))) => Err(error),
         Ok(Err(error)) => {
             tracing::error!(error = %model::error_chain(&error), "a call to the engine failed");
-            Err(ApiError::new(ErrorKind::Unavailable, text))
+            Err(Refusal::NoAnswer.into())
         }
-        Err(_) => Err(ApiError::new(ErrorKind::Unavailable, text)),
+        Err(_) => Err(Refusal::NoAnswer.into()),
     }
 }

@@ -5,6 +5,7 @@ use actix_web::{
     http::{StatusCode, header},
 };
 use askama::Template;
+use model::Refusal;
 use protocol::engine::{ApiError, ErrorKind};
 
 use crate::{
@@ -17,6 +18,8 @@ use crate::{
 pub(crate) struct PageError {
     frame: Frame,
     error: ApiError,
+    /// In place of the kind's.
+    status: Option<StatusCode>,
 }
 
 #[derive(Template)]
@@ -25,7 +28,7 @@ struct ErrorShowPage<'a> {
     f: &'a Frame,
     status: u16,
     heading: String,
-    message: &'a str,
+    message: String,
     task: Option<String>,
     back: &'static str,
 }
@@ -33,17 +36,17 @@ struct ErrorShowPage<'a> {
 impl PageError {
     /// Before anybody is known to be signed in.
     pub(crate) fn of(visitor: Visitor, error: ApiError) -> Self {
-        Self { frame: Frame::stranger(&visitor), error }
+        Self { frame: Frame::stranger(&visitor), error, status: None }
     }
 
     /// For somebody who is signed in: the page keeps its navigation.
     pub(crate) fn at(who: &SignedIn, section: &'static str, error: ApiError) -> Self {
-        Self { frame: Frame::of(who, section), error }
+        Self { frame: Frame::of(who, section), error, status: None }
     }
 
     /// The application was put together wrongly.
     pub(crate) fn lost(visitor: Visitor) -> Self {
-        Self::of(visitor, ApiError::new(ErrorKind::Internal, "the engine's address is not known"))
+        Self::of(visitor, Refusal::NoAnswer.into())
     }
 
     /// A query or form that fits no handler. Actix's own answer would be its English words, without a page
@@ -52,6 +55,26 @@ impl PageError {
         let visitor = Visitor::read(request);
         let text = visitor.language.text("error-misfit");
         Self::of(visitor, ApiError::new(ErrorKind::Invalid, text))
+    }
+
+    /// A change that none of our own pages asked for.
+    pub(crate) fn foreign(request: &HttpRequest) -> Self {
+        let visitor = Visitor::read(request);
+        let text = visitor.language.text("error-origin");
+        Self::of(visitor, ApiError::new(ErrorKind::Denied, text))
+    }
+
+    /// Asked for under a name that is none of this site's.
+    pub(crate) fn unknown_host(request: &HttpRequest) -> Self {
+        let visitor = Visitor::read(request);
+        let text = visitor.language.text("error-host");
+        let error = ApiError::new(ErrorKind::Invalid, text);
+        Self { status: Some(StatusCode::MISDIRECTED_REQUEST), ..Self::of(visitor, error) }
+    }
+
+    /// A form that took too long to come.
+    pub(crate) fn late(visitor: Visitor) -> Self {
+        Self::of(visitor, Refusal::UploadCutOff.into())
     }
 
     /// There is no such page.
@@ -91,7 +114,7 @@ fn heading_key(status: StatusCode) -> &'static str {
         403 => "error-denied",
         404 => "error-not-found",
         409 => "error-conflict",
-        422 => "error-invalid",
+        421 | 422 => "error-invalid",
         429 => "error-throttled",
         503 => "error-unavailable",
         _ => "error-internal",
@@ -100,7 +123,7 @@ fn heading_key(status: StatusCode) -> &'static str {
 
 impl ResponseError for PageError {
     fn status_code(&self) -> StatusCode {
-        status(self.error.kind)
+        self.status.unwrap_or_else(|| status(self.error.kind))
     }
 
     fn error_response(&self) -> HttpResponse {
@@ -116,7 +139,7 @@ impl ResponseError for PageError {
             f,
             status: status.as_u16(),
             heading: f.t(heading_key(status)),
-            message: &self.error.message,
+            message: f.language().error(&self.error),
             task: self.error.task.as_ref().map(ToString::to_string),
             // Leads to the login where there is no session.
             back: "/containers",

@@ -2,11 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use model::Refusal;
 use protocol::engine::{ApiError, ErrorKind};
+
+use crate::text::Language;
 
 /// A form as it was sent; what is missing is empty.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Form {
+    /// In which refusals are told.
+    language: Language,
     values: BTreeMap<String, String>,
     errors: Vec<(String, String)>,
 }
@@ -16,9 +21,9 @@ pub(crate) struct Form {
 pub(crate) struct WholeNumber(pub(crate) u32);
 
 impl std::str::FromStr for WholeNumber {
-    type Err = String;
-    fn from_str(s: &str) -> Result<Self, String> {
-        s.parse().map(Self).map_err(|_| format!("{s:?} is no whole number: write one such as 2"))
+    type Err = Refusal;
+    fn from_str(s: &str) -> Result<Self, Refusal> {
+        s.parse().map(Self).map_err(|_| Refusal::NotAWholeNumber { given: s.to_owned() })
     }
 }
 
@@ -27,13 +32,13 @@ pub(crate) const FORM_MAX: usize = 64 * 1024;
 
 impl Form {
     /// From the fields of a request.
-    pub(crate) fn sent(values: BTreeMap<String, String>) -> Self {
-        Self { values, errors: Vec::new() }
+    pub(crate) fn sent(language: Language, values: BTreeMap<String, String>) -> Self {
+        Self { language, values, errors: Vec::new() }
     }
 
     /// Filled in for a first look.
-    pub(crate) fn filled(values: &[(&str, String)]) -> Self {
-        Self::sent(values.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect())
+    pub(crate) fn filled(language: Language, values: &[(&str, String)]) -> Self {
+        Self::sent(language, values.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect())
     }
 
     /// What a field holds, blanks around it cut off.
@@ -52,21 +57,18 @@ impl Form {
     }
 
     /// Parses a field; what is wrong is noted at it.
-    pub(crate) fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(&mut self, name: &str) -> Option<T> {
+    pub(crate) fn parse<T: std::str::FromStr<Err = Refusal>>(&mut self, name: &str) -> Option<T> {
         match self.get(name).parse() {
             Ok(value) => Some(value),
             Err(error) => {
-                self.reject(name, error.to_string());
+                self.refuse(name, &error);
                 None
             }
         }
     }
 
     /// Parses a field that may be empty.
-    pub(crate) fn parse_optional<T: std::str::FromStr<Err: std::fmt::Display>>(
-        &mut self,
-        name: &str,
-    ) -> Option<T> {
+    pub(crate) fn parse_optional<T: std::str::FromStr<Err = Refusal>>(&mut self, name: &str) -> Option<T> {
         if self.get(name).is_empty() { None } else { self.parse(name) }
     }
 
@@ -75,11 +77,16 @@ impl Form {
         self.errors.push((name.to_owned(), why));
     }
 
+    /// Notes why a field's value is refused.
+    pub(crate) fn refuse(&mut self, name: &str, refusal: &Refusal) {
+        self.reject(name, self.language.refusal(refusal));
+    }
+
     /// Takes a refusal of the engine that the person can mend here; others come back.
     pub(crate) fn take_refusal(&mut self, error: ApiError) -> Result<(), ApiError> {
         match error.kind {
             ErrorKind::Invalid | ErrorKind::AlreadyExists | ErrorKind::Throttled => {
-                self.reject(error.field.as_deref().unwrap_or(""), error.message);
+                self.reject(error.field.as_deref().unwrap_or(""), self.language.error(&error));
                 Ok(())
             }
             ErrorKind::NotFound
@@ -115,9 +122,9 @@ mod tests {
 
     #[test]
     fn what_is_wrong_stays_beside_what_was_typed() {
-        let mut form = Form::filled(&[("cores", "many".into()), ("name", " web ".into())]);
+        let mut form = Form::filled(Language::De, &[("cores", "many".into()), ("name", " web ".into())]);
         assert_eq!(form.parse::<WholeNumber>("cores"), None);
-        assert!(form.error("cores").contains("whole number"));
+        assert!(form.error("cores").contains("keine ganze Zahl"), "{}", form.error("cores"));
         assert_eq!(form.parse_optional::<WholeNumber>("swap"), None);
         assert_eq!(form.get("cores"), "many");
         assert!(!form.error("cores").is_empty() && form.error("swap").is_empty());

@@ -4,7 +4,7 @@
 //! sends none, by `Sec-Fetch-Site`). The engine checks the anti-forgery token in addition.
 
 use actix_web::{
-    Error, HttpResponse,
+    Error, ResponseError,
     body::{EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
@@ -12,7 +12,10 @@ use actix_web::{
         header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
+    web::Data,
 };
+
+use crate::{error::PageError, hosts::Hosts, visitor::Visitor};
 
 /// Headers of every answer. No HSTS: it would hold for all ports of the host, and other services there
 /// may speak plain HTTP; ours listens with TLS only.
@@ -41,17 +44,19 @@ pub(crate) async fn guard(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, Error> {
     let is_reading = matches!(*request.method(), Method::GET | Method::HEAD);
-    let mut response = if !is_reading && !is_same_origin(request.headers()) {
-        let text = "This request did not come from this site's own pages.\n";
-        let refused = HttpResponse::Forbidden().content_type("text/plain").body(text);
+    let mut response = if !is_known_host(&request) {
+        let refused = PageError::unknown_host(request.request()).error_response();
+        request.into_response(refused).map_into_right_body()
+    } else if !is_reading && !is_same_origin(request.headers()) {
+        let refused = PageError::foreign(request.request()).error_response();
         request.into_response(refused).map_into_right_body()
     } else if is_reading || request.path() == UPLOAD {
         next.call(request).await?.map_into_left_body()
     } else {
         // A stranger must not hold a connection by a form that never comes.
+        let visitor = Visitor::read(request.request());
         let answered = tokio::time::timeout(FORM_PATIENCE, next.call(request)).await;
-        let late = |_| actix_web::error::ErrorRequestTimeout("the form did not come\n");
-        answered.map_err(late)??.map_into_left_body()
+        answered.map_err(|_| PageError::late(visitor))??.map_into_left_body()
     };
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
@@ -64,6 +69,13 @@ pub(crate) async fn guard(
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     Ok(response)
+}
+
+/// Whether the site was asked for under a name of its own.
+fn is_known_host(request: &ServiceRequest) -> bool {
+    let host = request.headers().get(header::HOST).and_then(|v| v.to_str().ok());
+    let hosts = request.app_data::<Data<Hosts>>();
+    host.zip(hosts).is_some_and(|(host, hosts)| hosts.know(host))
 }
 
 /// Whether the browser says that the request came from this very site.

@@ -6,6 +6,7 @@
 //! | `app` | every route, with what it needs |
 //! | `engine` | calls to the engine's socket, for whoever shows a session cookie |
 //! | `visitor` | who looks: session, language, theme |
+//! | `hosts` | under which names the site may be asked for |
 //! | `guard` | headers of every answer; where a change may come from |
 //! | `error` | from the engine's refusals to status and page |
 //! | `pages` | one file a page, with its form |
@@ -27,6 +28,7 @@ mod error;
 mod form;
 mod format;
 mod guard;
+mod hosts;
 mod live;
 mod pages;
 mod streams;
@@ -45,6 +47,10 @@ pub struct Web {
     pub listener: TcpListener,
     /// Certificate chain and key, PEM.
     pub tls_pem: Vec<u8>,
+    /// The node's name.
+    pub node: String,
+    /// Further names that lead here.
+    pub hosts: Vec<String>,
     /// The engine's socket for the web.
     pub engine: PathBuf,
 }
@@ -66,6 +72,7 @@ pub enum ServeError {
 /// When the certificate is crooked or the listener fails.
 pub fn serve(web: Web) -> Result<(), ServeError> {
     let tls = tls::server_config(&web.tls_pem)?;
-    app::run(web.listener, tls, engine::EngineClient::new(web.engine))?;
+    let hosts = hosts::Hosts::new(&web.node, &web.hosts);
+    app::run(web.listener, tls, engine::EngineClient::new(web.engine), hosts)?;
     Ok(())
 }

@@ -283,7 +283,8 @@ pub(crate) async fn events(
 ) -> Result<HttpResponse, PageError> {
     let at = |e| PageError::at(&who, "", e);
     let topic = topic(&query.topic).ok_or_else(|| PageError::no_page(who.visitor.clone(), Some(&who)))?;
-    let busy = || at(ApiError::new(ErrorKind::Unavailable, "too many pages are open"));
+    let busy =
+        || at(ApiError::new(ErrorKind::Unavailable, who.visitor.language.text("error-too-many-pages")));
     let place = streams.take(&who.session.user).ok_or_else(busy)?;
     let topics = if topic == Topic::Tasks { vec![topic] } else { vec![topic, Topic::Tasks] };
     let (_, riding) =

@@ -2,15 +2,17 @@
 
 use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 
+use auth::password::HashPasswordError;
 use model::{
-    ContainerConfig, ContainerStatus, MacAddress, TaskId, Vmid,
+    ContainerConfig, ContainerStatus, MacAddress, Refusal, TaskId, Vmid,
     access::{ObjectPath, Privilege},
     network::Nic,
+    refusal::{Deed, Thing},
     task::TaskKind,
 };
 use protocol::{
     engine::{
-        ApiError, ErrorKind,
+        ApiError,
         calls::{
             ConsoleKind, ContainerRef, CreateContainer, DestroyContainer, Exec, GetContainer, OpenConsole,
             RebootContainer, ResumeContainer, SetContainer, ShutdownContainer, StartContainer, StopContainer,
@@ -48,9 +50,7 @@ fn find(
         ContainerRef::Name(name) => engine.store().find_vmid(name.as_str()).map_err(|e| internal(&e))?,
     };
     let row = vmid.map(|v| engine.store().find_container(v)).transpose().map_err(|e| internal(&e))?.flatten();
-    let absent = || {
-        ApiError::new(ErrorKind::NotFound, format!("there is no container {which}: `kiste list` shows all"))
-    };
+    let absent = || ApiError::from(Refusal::NoContainer { name: which.to_string() });
     let row = row.ok_or_else(absent)?;
     let object = ObjectPath::Vm(row.config.vmid);
     if !caller.may(Privilege::VmAudit, &object) {
@@ -95,29 +95,21 @@ pub(super) fn create(
     let grant =
         caller.authorise(Privilege::VmAllocate, &call.vmid.map_or(ObjectPath::Vms, ObjectPath::Vm))?;
     caller.authorise(Privilege::DatastoreAllocateSpace, &ObjectPath::Storage)?;
-    let name = call.hostname.container_name().map_err(|e| ApiError::invalid("name", e.to_string()))?;
+    let name = call.hostname.container_name()?;
     let template = engine.store().find_template(&call.template).map_err(|e| internal(&e))?;
-    let template = template.ok_or_else(|| {
-        let text =
-            format!("there is no installed template {}: `kiste template list` shows all", call.template);
-        ApiError { field: Some("template".into()), ..ApiError::new(ErrorKind::NotFound, text) }
-    })?;
+    let template = template.ok_or_else(|| Refusal::NoTemplate { name: call.template.to_string() })?;
     let limits = call.limits.apply_to(model::Limits::default());
-    limits.check(engine.capacity).map_err(|e| ApiError::invalid(e.field(), e.to_string()))?;
+    limits.check(engine.capacity)?;
     // Two creations at once must not choose the same.
     let _reserving = crate::lock(&engine.reserving);
     let vmid = match call.vmid {
         Some(vmid) => vmid,
-        None => free(engine.store().free_vmid().map_err(|e| internal(&e))?, "container number")?,
+        None => free(engine.store().free_vmid().map_err(|e| internal(&e))?, Thing::Vmid)?,
     };
     let slots = engine.store().taken_slots().map_err(|e| internal(&e))?;
-    let id_slot = engine
-        .config
-        .ids
-        .free_slot(&slots)
-        .map_err(|e| ApiError::new(ErrorKind::Unavailable, e.to_string()))?;
+    let id_slot = engine.config.ids.free_slot(&slots)?;
     let taken = engine.store().taken_addresses().map_err(|e| internal(&e))?;
-    let address = free(engine.subnet.free_address(&taken), "address")?;
+    let address = free(engine.subnet.free_address(&taken), Thing::Address)?;
     let mac = match call.mac {
         Some(mac) => mac,
         None => MacAddress::from_random(auth::random::bytes().map_err(|e| internal(&e))?),
@@ -136,9 +128,11 @@ pub(super) fn create(
     };
     let mut injections = vec![Injection::Hostname(call.hostname.clone()), Injection::Network];
     if let Some(password) = &call.password {
-        let hash = auth::hash_root_password(password.reveal());
-        injections
-            .push(Injection::RootPassword(hash.map_err(|e| ApiError::invalid("password", e.to_string()))?));
+        let hash = auth::hash_root_password(password.reveal()).map_err(|error| match error {
+            HashPasswordError::Refused(refusal) => refusal.into(),
+            error => internal(&error),
+        })?;
+        injections.push(Injection::RootPassword(hash));
     }
     if !call.ssh_keys.trim().is_empty() {
         injections.push(Injection::SshKeys(checked_keys(&call.ssh_keys)?));
@@ -148,14 +142,12 @@ pub(super) fn create(
     Ok(CreatedContainer { vmid, name, task })
 }
 
-fn free<T>(found: Option<T>, what: &str) -> Result<T, ApiError> {
-    found.ok_or_else(|| {
-        ApiError::new(ErrorKind::Unavailable, format!("no {what} is free: remove a container first"))
-    })
+fn free<T>(found: Option<T>, what: Thing) -> Result<T, Refusal> {
+    found.ok_or(Refusal::NoneFree { what })
 }
 
 /// Keys are lines of printable text with a key type in front.
-fn checked_keys(keys: &str) -> Result<String, ApiError> {
+fn checked_keys(keys: &str) -> Result<String, Refusal> {
     let is_key = |line: &str| {
         let known = ["ssh-", "ecdsa-", "sk-"].iter().any(|kind| line.starts_with(kind));
         known
@@ -165,13 +157,7 @@ fn checked_keys(keys: &str) -> Result<String, ApiError> {
     };
     match keys.lines().map(str::trim).find(|l| !l.is_empty() && !l.starts_with('#') && !is_key(l)) {
         None => Ok(keys.lines().map(str::trim).filter(|l| is_key(l)).collect::<Vec<_>>().join("\n")),
-        Some(line) => {
-            let start: String = line.chars().take(30).collect();
-            Err(ApiError::invalid(
-                "ssh_keys",
-                format!("{start:?} is no public ssh key: each line begins like ssh-ed25519 AAAA..."),
-            ))
-        }
+        Some(line) => Err(Refusal::NotAnSshKey { given: line.chars().take(30).collect() }),
     }
 }
 
@@ -191,7 +177,7 @@ pub(super) fn set(
         return Err(stale());
     }
     let limits = call.limits.apply_to(row.config.limits);
-    limits.check(engine.capacity).map_err(|e| ApiError::invalid(e.field(), e.to_string()))?;
+    limits.check(engine.capacity)?;
     let is_onboot = call.is_onboot.unwrap_or(row.config.is_onboot);
     let old = row.config.limits;
     let config = ContainerConfig { limits, is_onboot, ..row.config.clone() };
@@ -216,8 +202,7 @@ pub(super) fn set(
 fn apply_live(engine: &Engine, vmid: Vmid, new: &model::Limits, old: &model::Limits) -> Result<(), ApiError> {
     engine.runtime.apply_limits(vmid, new).map(|_| ()).map_err(|error| {
         let _ = engine.runtime.apply_limits(vmid, old);
-        let text = format!("the kernel refused the limits ({error}): more may be in use than they allow");
-        ApiError::invalid("memory", text)
+        Refusal::LimitsRefused { reason: error.to_string() }.into()
     })
 }
 
@@ -234,7 +219,7 @@ fn needed(call: &SetContainer) -> Vec<Privilege> {
 }
 
 fn stale() -> ApiError {
-    ApiError::new(ErrorKind::Stale, "somebody else changed it meanwhile: load it again and repeat")
+    Refusal::Stale.into()
 }
 
 /// Refuses what the status does not allow, before a task is made of it.
@@ -242,14 +227,13 @@ fn require(
     engine: &Engine,
     row: &ContainerRow,
     allowed: &[ContainerStatus],
-    verb: &str,
-) -> Result<(), ApiError> {
+    deed: Deed,
+) -> Result<(), Refusal> {
     let status = observe::status(engine, row, None);
     if allowed.contains(&status) {
         return Ok(());
     }
-    let (name, status) = (&row.config.name, status.as_str());
-    Err(ApiError::new(ErrorKind::WrongStatus, format!("container {name} is {status}: cannot {verb} it now")))
+    Err(Refusal::WrongStatus { name: row.config.name.to_string(), status: status.as_str().to_owned(), deed })
 }
 
 const DOWN: [ContainerStatus; 2] = [ContainerStatus::Stopped, ContainerStatus::Failed];
@@ -261,7 +245,7 @@ pub(super) fn start(
     call: &StartContainer,
 ) -> Result<TaskId, ApiError> {
     let (row, grant) = find(engine, caller, &call.container, Privilege::VmPowerMgmt)?;
-    require(engine, &row, &DOWN, "start")?;
+    require(engine, &row, &DOWN, Deed::Start)?;
     power::start(engine, &row, &grant.user)
 }
 
@@ -271,7 +255,7 @@ pub(super) fn shutdown(
     call: &ShutdownContainer,
 ) -> Result<TaskId, ApiError> {
     let (row, grant) = find(engine, caller, &call.container, Privilege::VmPowerMgmt)?;
-    require(engine, &row, &UP, "shut down")?;
+    require(engine, &row, &UP, Deed::Shutdown)?;
     power::shutdown(engine, &row, patience(call.timeout_s), &grant.user)
 }
 
@@ -281,7 +265,7 @@ fn patience(seconds: Option<u32>) -> Duration {
 
 pub(super) fn stop(engine: &Arc<Engine>, caller: &Caller, call: &StopContainer) -> Result<TaskId, ApiError> {
     let (row, grant) = find(engine, caller, &call.container, Privilege::VmPowerMgmt)?;
-    require(engine, &row, &UP, "stop")?;
+    require(engine, &row, &UP, Deed::Stop)?;
     power::stop(engine, &row, &grant.user)
 }
 
@@ -291,7 +275,7 @@ pub(super) fn reboot(
     call: &RebootContainer,
 ) -> Result<TaskId, ApiError> {
     let (row, grant) = find(engine, caller, &call.container, Privilege::VmPowerMgmt)?;
-    require(engine, &row, &UP, "reboot")?;
+    require(engine, &row, &UP, Deed::Reboot)?;
     power::reboot(engine, &row, patience(call.timeout_s), &grant.user)
 }
 
@@ -301,7 +285,7 @@ pub(super) fn suspend(
     call: &SuspendContainer,
 ) -> Result<TaskId, ApiError> {
     let (row, grant) = find(engine, caller, &call.container, Privilege::VmPowerMgmt)?;
-    require(engine, &row, &[ContainerStatus::Running], "suspend")?;
+    require(engine, &row, &[ContainerStatus::Running], Deed::Suspend)?;
     power::pause(engine, &row, TaskKind::Suspend, &grant.user)
 }
 
@@ -311,7 +295,7 @@ pub(super) fn resume(
     call: &ResumeContainer,
 ) -> Result<TaskId, ApiError> {
     let (row, grant) = find(engine, caller, &call.container, Privilege::VmPowerMgmt)?;
-    require(engine, &row, &[ContainerStatus::Frozen], "resume")?;
+    require(engine, &row, &[ContainerStatus::Frozen], Deed::Resume)?;
     power::pause(engine, &row, TaskKind::Resume, &grant.user)
 }
 
@@ -322,7 +306,7 @@ pub(super) fn destroy(
 ) -> Result<TaskId, ApiError> {
     let (row, grant) = find(engine, caller, &call.container, Privilege::VmAllocate)?;
     if !call.is_forced {
-        require(engine, &row, &DOWN, "destroy (without --force)")?;
+        require(engine, &row, &DOWN, Deed::Destroy)?;
     }
     destroying::destroy(engine, &row, &grant.user)
 }
@@ -330,14 +314,14 @@ pub(super) fn destroy(
 pub(super) fn exec(engine: &Engine, caller: &Caller, call: &Exec) -> Result<Outcome, ApiError> {
     caller.require_local()?;
     let (row, _) = find(engine, caller, &call.container, Privilege::VmConsole)?;
-    require(engine, &row, &[ContainerStatus::Running], "run a command in")?;
+    require(engine, &row, &[ContainerStatus::Running], Deed::Exec)?;
     viewer(engine.runtime.exec(row.config.vmid, call.plan.clone()))
 }
 
 /// The container whose console the caller may open now.
 pub(super) fn find_console(engine: &Engine, caller: &Caller, which: &ContainerRef) -> Result<Vmid, ApiError> {
     let (row, _) = find(engine, caller, which, Privilege::VmConsole)?;
-    require(engine, &row, &UP, "open a console of")?;
+    require(engine, &row, &UP, Deed::Console)?;
     Ok(row.config.vmid)
 }
 
@@ -353,8 +337,7 @@ pub(super) fn open_console(
         let is_good = ticket
             .is_some_and(|t| t.session == session.token_hash && t.vmid == vmid && t.console == call.console);
         if !is_good {
-            let text = "the console ticket is used up, too old or not for this: open the page again";
-            return Err(ApiError::new(ErrorKind::Denied, text));
+            return Err(Refusal::TicketUsedUp.into());
         }
     }
     let mut outcome = viewer(match call.console {

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use auth::{CsrfToken, SessionToken, SetupCode};
-use model::access::{ObjectPath, UserId};
+use model::{
+    Refusal,
+    access::{ObjectPath, UserId},
+};
 use protocol::engine::{
     ApiError, ErrorKind, Secret,
     calls::{CompleteSetup, Login, NewConsoleTicket, SetPreferences},
@@ -47,7 +50,7 @@ pub(super) fn new_setup_code(engine: &Engine, caller: &Caller) -> Result<Secret,
 }
 
 fn setup_is_over() -> ApiError {
-    ApiError::new(ErrorKind::WrongStatus, "the setup is over, an administrator exists: log in instead")
+    Refusal::SetupIsOver.into()
 }
 
 pub(super) fn complete_setup(
@@ -61,19 +64,17 @@ pub(super) fn complete_setup(
     let attempt = engine.sign_in.begin("setup", caller.address, clock::now())?;
     let hash = engine.store().find_setting(SETUP_CODE).map_err(|e| internal(&e))?.unwrap_or_default();
     if !SetupCode::is_behind(&hash, call.code.reveal()) {
-        let text = "the setup code is wrong: `kiste setup-code` on the node prints a new one";
-        return Err(ApiError::invalid("code", text));
+        return Err(Refusal::WrongSetupCode.into());
     }
     attempt.succeeded();
-    auth::password::check_password(call.password.reveal())
-        .map_err(|e| ApiError::invalid("password", e.to_string()))?;
+    auth::password::check_password(call.password.reveal())?;
     let hash = {
         let _turn = engine.sign_in.turn();
         auth::hash_password(call.password.reveal()).map_err(|e| internal(&e))?
     };
     match engine.store().insert_first_administrator(&call.user, &hash) {
         Ok(()) => {}
-        Err(StoreError::Taken { .. }) => return Err(setup_is_over()),
+        Err(StoreError::HasAdministrator | StoreError::Taken { .. }) => return Err(setup_is_over()),
         Err(error) => return Err(internal(&error)),
     }
     engine.store().set_setting(SETUP_CODE, None).map_err(|e| internal(&e))?;
@@ -94,7 +95,7 @@ pub(super) fn login(engine: &Engine, caller: &Caller, call: &Login) -> Result<Ne
         }
     };
     if row.is_none() || !is_right {
-        return Err(ApiError::new(ErrorKind::Unauthenticated, "user name or password is wrong"));
+        return Err(Refusal::WrongPassword.into());
     }
     attempt.succeeded();
     new_session(engine, caller, &call.user)
@@ -152,7 +153,7 @@ pub(super) fn set_preferences(
     for (key, value) in &call.preferences {
         let known = PREFERENCES.iter().find(|(k, _)| k == key);
         if !known.is_some_and(|(_, values)| values.contains(&value.as_str())) {
-            return Err(ApiError::invalid(key, format!("{value:?} is no value for the preference {key:?}")));
+            return Err(Refusal::NotAPreference { key: key.clone(), given: value.clone() }.into());
         }
     }
     let row = engine.store().find_user(&session.user).map_err(|e| internal(&e))?;

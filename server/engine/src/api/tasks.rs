@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use model::{
-    TaskId, Vmid,
+    Refusal, TaskId, Vmid,
     access::{ObjectPath, Privilege},
     task::Task,
 };
 use protocol::engine::{
-    ApiError, ErrorKind,
+    ApiError,
     calls::{CancelTask, GetTaskLog, ListTasks, Subscribe},
     events::Topic,
 };
@@ -42,9 +42,7 @@ pub(super) fn list(engine: &Engine, caller: &Caller, call: &ListTasks) -> Result
 
 pub(super) fn get(engine: &Engine, caller: &Caller, id: &TaskId) -> Result<Task, ApiError> {
     let task = engine.store().find_task(id).map_err(|e| internal(&e))?.filter(|t| may_see(caller, t));
-    task.ok_or_else(|| {
-        ApiError::new(ErrorKind::NotFound, format!("there is no task {id}: `kiste task list` shows all"))
-    })
+    task.ok_or_else(|| ApiError::from(Refusal::NoTask { name: id.to_string() }))
 }
 
 pub(super) fn log(engine: &Engine, caller: &Caller, call: &GetTaskLog) -> Result<Vec<String>, ApiError> {
@@ -60,7 +58,7 @@ pub(super) fn cancel(engine: &Engine, caller: &Caller, call: &CancelTask) -> Res
     if engine.running.cancel(&call.task) {
         return Ok(());
     }
-    Err(ApiError::new(ErrorKind::WrongStatus, "the task has ended already"))
+    Err(Refusal::TaskEnded.into())
 }
 
 pub(super) fn subscribe(

@@ -4,7 +4,7 @@ use std::{os::fd::OwnedFd, sync::Arc};
 
 use images::{RecipeError, RecipeFolder};
 use model::{
-    TaskId,
+    Refusal, TaskId,
     access::{ObjectPath, Privilege},
     template::{ContainerTemplate, RecipeSummary},
 };
@@ -41,7 +41,7 @@ pub(super) fn import(
 ) -> Result<TaskId, ApiError> {
     let grant = caller.authorise(Privilege::DatastoreAllocateTemplate, &ObjectPath::Storage)?;
     let archive = fds.into_iter().next();
-    let archive = archive.ok_or_else(|| ApiError::invalid("file", "no archive came with the call"))?;
+    let archive = archive.ok_or(Refusal::NoArchive)?;
     templates::import(engine, archive, call.name.clone(), &grant.user)
 }
 
@@ -87,9 +87,7 @@ pub(super) fn remove(
 ) -> Result<TaskId, ApiError> {
     let grant = caller.authorise(Privilege::DatastoreAllocateTemplate, &ObjectPath::Storage)?;
     if engine.store().find_template(&call.template).map_err(|e| internal(&e))?.is_none() {
-        let text =
-            format!("there is no installed template {}: `kiste template list` shows all", call.template);
-        return Err(ApiError::new(ErrorKind::NotFound, text));
+        return Err(Refusal::NoTemplate { name: call.template.to_string() }.into());
     }
     templates::remove(engine, &call.template, &grant.user)
 }

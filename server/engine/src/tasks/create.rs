@@ -2,11 +2,8 @@
 
 use std::sync::Arc;
 
-use model::{ContainerConfig, PowerState, TaskId, access::UserId, task::TaskKind};
-use protocol::{
-    engine::{ApiError, ErrorKind},
-    shim::Injection,
-};
+use model::{ContainerConfig, PowerState, Refusal, TaskId, access::UserId, task::TaskKind};
+use protocol::{engine::ApiError, shim::Injection};
 use store::{ContainerRow, StoreError};
 
 use super::{Failure, Handle, check_cancelled, destroy, power, prepare};
@@ -39,12 +36,11 @@ pub(crate) fn create(
     let inserted = engine.store().insert_container(config, &uuid, prepared.id().as_str());
     let journal = match inserted {
         Ok(journal) => journal,
-        Err(error @ StoreError::Taken { field, .. }) => {
-            let refusal = ApiError::new(ErrorKind::AlreadyExists, error.to_string());
-            return Err(prepared.refuse(ApiError { field: field.map(str::to_owned), ..refusal }));
+        Err(StoreError::Taken { what, given }) => {
+            return Err(prepared.refuse(Refusal::Taken { what, given }.into()));
         }
-        Err(error @ StoreError::TemplateGone(_)) => {
-            return Err(prepared.refuse(ApiError::new(ErrorKind::NotFound, error.to_string())));
+        Err(StoreError::TemplateGone(name)) => {
+            return Err(prepared.refuse(Refusal::TemplateGone { name: name.to_string() }.into()));
         }
         Err(error) => return Err(prepared.refuse(internal(&error))),
     };

@@ -18,11 +18,11 @@ use std::{
 };
 
 use model::{
-    TaskId,
+    Refusal, TaskId,
     access::UserId,
     task::{Task, TaskIdParts, TaskKind, TaskState},
 };
-use protocol::engine::{ApiError, ErrorKind, events::Event};
+use protocol::engine::{ApiError, events::Event};
 
 use crate::{Engine, clock, error::internal, lock};
 
@@ -88,8 +88,8 @@ pub(crate) fn prepare(
 ) -> Result<Prepared, ApiError> {
     let mut running = engine.running.lock();
     if let Some((other, _)) = running.get(object) {
-        let text = format!("{title} is busy with task {other}: wait for it, or cancel it");
-        return Err(ApiError { task: Some(other.clone()), ..ApiError::new(ErrorKind::Busy, text) });
+        let refusal = Refusal::Busy { name: title.to_owned(), task: other.to_string() };
+        return Err(ApiError { task: Some(other.clone()), ..refusal.into() });
     }
     let number = engine.store().next_task_number().map_err(|e| internal(&e))?;
     let started = clock::now();

@@ -79,7 +79,7 @@ pub enum ContainerRef {
 }
 
 impl std::str::FromStr for ContainerRef {
-    type Err = model::name::ParseNameError;
+    type Err = model::Refusal;
     fn from_str(s: &str) -> Result<Self, Self::Err> {
         s.parse().map(Self::Vmid).or_else(|_| s.parse().map(Self::Name))
     }

@@ -1,6 +1,6 @@
 //! Why a call was refused or failed: kinds, not transports.
 
-use model::TaskId;
+use model::{Refusal, TaskId};
 use serde::{Deserialize, Serialize};
 
 /// What kind of refusal it is; the web maps it to a status, the command line to an exit code.
@@ -37,8 +37,11 @@ pub enum ErrorKind {
 pub struct ApiError {
     /// What kind.
     pub kind: ErrorKind,
-    /// For the operator: what, why, what to do. Never a secret.
+    /// For the operator: what, why, what to do. In English, never a secret.
     pub message: String,
+    /// The reason that `message` tells, for pages in other languages; none where the text came from below.
+    #[serde(default)]
+    pub refusal: Option<Box<Refusal>>,
     /// The form field or option it belongs to.
     #[serde(default)]
     pub field: Option<String>,
@@ -51,15 +54,81 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    /// A refusal without field or task.
+    /// A failure whose text has no reason of its own.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), field: None, task: None, retry_after_s: None }
+        Self { kind, message: message.into(), refusal: None, field: None, task: None, retry_after_s: None }
     }
 
     /// A value that does not do.
     #[must_use]
     pub fn invalid(field: &str, message: impl Into<String>) -> Self {
         Self { field: Some(field.to_owned()), ..Self::new(ErrorKind::Invalid, message) }
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            message: refusal.to_string(),
+            field: refusal.field().map(str::to_owned),
+            retry_after_s: match refusal {
+                Refusal::TooManyTries { seconds } => Some(seconds),
+                _ => None,
+            },
+            kind: kind(&refusal),
+            task: None,
+            refusal: Some(Box::new(refusal)),
+        }
+    }
+}
+
+/// The kind of each reason, without a wildcard: a new one must be sorted in.
+fn kind(refusal: &Refusal) -> ErrorKind {
+    use Refusal as R;
+    match refusal {
+        R::NotAVmid { .. }
+        | R::NameLength { .. }
+        | R::NotALabel { .. }
+        | R::AllDigits { .. }
+        | R::ReservedName { .. }
+        | R::NotASize { .. }
+        | R::NotAWholeNumber { .. }
+        | R::NotACpuLimit { .. }
+        | R::NotAMac { .. }
+        | R::NotATemplateName { .. }
+        | R::NotATaskId { .. }
+        | R::NotAUser { .. }
+        | R::NotAnSshKey { .. }
+        | R::NotAPreference { .. }
+        | R::MemoryTooSmall { .. }
+        | R::MemoryAboveHost { .. }
+        | R::SwapOutOfRange { .. }
+        | R::CoresOutOfRange { .. }
+        | R::CpuLimitOutOfRange { .. }
+        | R::CpuUnitsOutOfRange { .. }
+        | R::PidsOutOfRange { .. }
+        | R::LimitsRefused { .. }
+        | R::PasswordTooShort { .. }
+        | R::PasswordTooLong { .. }
+        | R::PasswordControlCharacter
+        | R::WrongSetupCode
+        | R::NoArchive
+        | R::UploadCutOff
+        | R::ForeignForm
+        | R::ArchiveTooLarge { .. }
+        | R::ArchiveNotStored { .. } => ErrorKind::Invalid,
+        R::WrongPassword | R::SessionEnded => ErrorKind::Unauthenticated,
+        R::TooManyTries { .. } => ErrorKind::Throttled,
+        R::ForgedForm | R::TicketUsedUp | R::Denied { .. } | R::LocalOnly => ErrorKind::Denied,
+        R::NoContainer { .. } | R::NoTemplate { .. } | R::TemplateGone { .. } | R::NoTask { .. } => {
+            ErrorKind::NotFound
+        }
+        R::Taken { .. } => ErrorKind::AlreadyExists,
+        R::Stale => ErrorKind::Stale,
+        R::SetupIsOver | R::WrongStatus { .. } | R::TaskEnded => ErrorKind::WrongStatus,
+        R::Busy { .. } => ErrorKind::Busy,
+        R::NoneFree { .. } | R::NoIdBlockFree { .. } | R::NoAnswer => ErrorKind::Unavailable,
+        R::Internal { .. } => ErrorKind::Internal,
     }
 }

@@ -267,3 +267,95 @@ error-no-page = Diese Seite gibt es nicht. Sie wurde vielleicht gelöscht oder u
 error-misfit = Die Adresse oder das Formular stammt nicht von diesen Seiten. Gehen Sie zurück, laden Sie die Seite neu und wiederholen Sie es.
 error-task = Die Aufgabe zeigen, die im Weg ist
 error-back = Zurück
+error-origin = Diese Anfrage kam nicht von den eigenen Seiten: Öffnen Sie die Adresse von Kiste im Browser und wiederholen Sie es.
+error-host = Diese Seite kennt den Namen nicht, unter dem sie gerufen wurde: Nehmen Sie Namen oder Adresse des Knotens, oder tragen Sie den Namen bei hosts in der Konfiguration ein.
+error-too-many-pages = Zu viele Seiten sind offen: Schließen Sie einige davon.
+
+# Ablehnungen: model::Refusal
+refusal-not-a-vmid = „{ $given }“ ist keine Containernummer: Es muss eine ganze Zahl von 100 bis 999999999 sein.
+refusal-name-length = Ein Name hat 1 bis { $max } Zeichen, „{ $given }“ hat { $len }.
+refusal-not-a-label = „{ $given }“ ist kein DNS-Name: Nehmen Sie a-z, 0-9 und -, am Anfang und Ende Buchstabe oder Ziffer.
+refusal-all-digits = „{ $given }“ besteht nur aus Ziffern und sähe aus wie eine Containernummer: Fügen Sie einen Buchstaben hinzu.
+refusal-reserved-name = „{ $given }“ ist ein vorbehaltenes Wort: Wählen Sie einen anderen Namen.
+refusal-not-a-size = „{ $given }“ ist keine Größe: Schreiben Sie eine Zahl mit K, M, G oder T, etwa 512M oder 1.5 GiB.
+refusal-not-a-whole-number = „{ $given }“ ist keine ganze Zahl: Schreiben Sie eine wie 2.
+refusal-not-a-cpu-limit = „{ $given }“ ist keine CPU-Grenze: Schreiben Sie eine Zahl von Kernen ab 0.01, etwa 0.5 oder 2.
+refusal-not-a-mac = „{ $given }“ ist keine MAC-Adresse: Schreiben Sie sechs Hex-Paare mit Doppelpunkten, das erste gerade.
+refusal-not-a-template-name = „{ $given }“ ist kein Vorlagenname: Nehmen Sie 1 bis 64 Zeichen aus a-z, 0-9, Punkt und Strich, am Anfang Buchstabe oder Ziffer.
+refusal-not-a-task-id = „{ $given }“ ist keine Aufgabennummer: Öffnen Sie die Aufgabe aus der Liste.
+refusal-not-a-user = „{ $given }“ ist kein Benutzer: Nehmen Sie 1 bis 60 Buchstaben, Ziffern, Punkte, Striche oder Unterstriche und ein Realm wie bei admin@pve.
+refusal-not-an-ssh-key = „{ $given }“ ist kein öffentlicher SSH-Schlüssel: Jede Zeile beginnt wie ssh-ed25519 AAAA...
+refusal-not-a-preference = „{ $given }“ ist kein Wert der Einstellung „{ $key }“.
+refusal-memory-too-small = { $given } Arbeitsspeicher ist zu wenig: Ein Container braucht mindestens 16 MiB.
+refusal-memory-above-host = { $given } Arbeitsspeicher ist mehr, als dieser Knoten hat ({ $host }): Wählen Sie weniger.
+refusal-swap-out-of-range = { $given } Swap liegt außerhalb des Bereichs: Wählen Sie höchstens 1 TiB.
+refusal-cores-out-of-range = { $given } Kerne liegt außerhalb des Bereichs: Dieser Knoten hat { $host }, wählen Sie 1 bis { $host }.
+refusal-cpu-limit-out-of-range = Eine CPU-Grenze von { $given } Kernen liegt außerhalb des Bereichs: Dieser Knoten hat { $host }, wählen Sie 0.01 bis { $host }.
+refusal-cpu-units-out-of-range = { $given } CPU-Anteile liegt außerhalb des Bereichs: Wählen Sie 1 bis 10000 (100 ist normal).
+refusal-pids-out-of-range = { $given } Prozesse liegt außerhalb des Bereichs: Wählen Sie 16 bis 4194304.
+refusal-limits-refused = Der Kernel hat die Grenzen abgelehnt ({ $reason }): Vielleicht ist mehr in Gebrauch, als sie erlauben.
+refusal-password-too-short = Das Passwort ist zu kurz: Nehmen Sie mindestens { $min } Zeichen.
+refusal-password-too-long = Das Passwort ist zu lang: Nehmen Sie höchstens { $max } Bytes.
+refusal-password-control-character = Das Passwort enthält ein Steuerzeichen: Nehmen Sie Zeichen, die man tippen kann.
+refusal-wrong-password = Benutzername oder Passwort ist falsch.
+refusal-wrong-setup-code = Der Einrichtungscode ist falsch: kiste setup-code auf dem Knoten gibt einen neuen aus.
+refusal-setup-is-over = Die Einrichtung ist vorbei, es gibt einen Administrator: Melden Sie sich an.
+refusal-too-many-tries = Zu viele Fehlversuche: { $seconds } s warten.
+refusal-session-ended = Die Sitzung ist zu Ende: Melden Sie sich neu an.
+refusal-forged-form = Das Formular gehört nicht zu dieser Sitzung: Laden Sie die Seite neu und wiederholen Sie es.
+refusal-ticket-used-up = Die Eintrittskarte der Konsole ist verbraucht, zu alt oder nicht für diese: Öffnen Sie die Seite neu.
+refusal-denied = Das Recht { $privilege } auf { $object } fehlt: Bitten Sie einen Administrator darum.
+refusal-local-only = Das darf nur root auf dem Knoten selbst: Nehmen Sie dort die Befehlszeile.
+refusal-no-container = Es gibt keinen Container { $name }: Die Liste zeigt alle.
+refusal-no-template = Es gibt keine installierte Vorlage { $name }: Die Seite Vorlagen zeigt alle.
+refusal-template-gone = Die Vorlage { $name } wurde inzwischen entfernt oder ersetzt: Versuchen Sie es noch einmal.
+refusal-no-task = Es gibt keine Aufgabe { $name }: Die Seite Aufgaben zeigt alle.
+refusal-taken = { $what ->
+        [vmid] Die Containernummer
+        [name] Der Name
+        [id-block] Der ID-Block
+        [mac] Die MAC-Adresse
+        [address] Die Adresse
+        [user] Der Benutzer
+       *[task] Die Aufgabennummer
+    } { $given } ist vergeben: Wählen Sie etwas anderes.
+refusal-stale = Jemand anderes hat es inzwischen geändert: Laden Sie es neu und wiederholen Sie es.
+refusal-wrong-status = Der Container { $name } ist { $status ->
+        [creating] im Entstehen
+        [stopped] gestoppt
+        [starting] beim Start
+        [running] in Betrieb
+        [frozen] angehalten
+        [stopping] beim Beenden
+        [failed] fehlgeschlagen
+       *[other] im Zustand { $status }
+    }: { $deed ->
+        [start] Starten
+        [shutdown] Herunterfahren
+        [stop] Stoppen
+        [reboot] Neustarten
+        [suspend] Anhalten
+        [resume] Fortsetzen
+        [destroy] Löschen
+        [exec] Einen Befehl ausführen
+       *[console] Eine Konsole öffnen
+    } geht jetzt nicht.
+refusal-busy = { $name } ist mit der Aufgabe { $task } beschäftigt: Warten Sie sie ab, oder brechen Sie sie ab.
+refusal-task-ended = Die Aufgabe ist schon zu Ende.
+refusal-no-archive = Es kam kein Archiv mit: Wählen Sie eine Datei.
+refusal-upload-cut-off = Das Hochladen brach ab: Versuchen Sie es noch einmal.
+refusal-foreign-form = Das Formular wurde nicht auf dieser Seite ausgefüllt: Laden Sie sie neu.
+refusal-archive-too-large = Das Archiv ist größer als { $max }.
+refusal-archive-not-stored = Das Archiv kann nicht gespeichert werden: { $reason }
+refusal-none-free = { $what ->
+        [vmid] Keine Containernummer
+        [name] Kein Name
+        [id-block] Kein ID-Block
+        [mac] Keine MAC-Adresse
+        [address] Keine Adresse
+        [user] Kein Benutzer
+       *[task] Keine Aufgabennummer
+    } ist frei: Entfernen Sie zuerst einen Container.
+refusal-no-id-block-free = Alle { $count } ID-Blöcke sind in Gebrauch: Erhöhen Sie id_count in der Konfiguration.
+refusal-no-answer = Die Engine antwortet nicht: Vielleicht startet sie gerade, versuchen Sie es gleich noch einmal.
+refusal-internal = Etwas ging im Innern schief (Nummer { $reference }): Einzelheiten stehen im Protokoll der Engine.

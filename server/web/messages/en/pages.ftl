@@ -267,3 +267,86 @@ error-no-page = There is no such page. It may have been deleted or renamed.
 error-misfit = The address or the form is not one of these pages'. Go back, load the page again and repeat.
 error-task = Show the task in the way
 error-back = Back
+error-origin = This request did not come from this site's own pages: open Kiste's address in the browser and repeat.
+error-host = This site does not know the name it was asked for: use the node's name or address, or add the name to hosts in the configuration.
+error-too-many-pages = Too many pages are open: close some of them.
+
+# Refusals: model::Refusal, the same words as on the command line
+refusal-not-a-vmid = “{ $given }” is no container number: it must be a whole number from 100 to 999999999.
+refusal-name-length = A name has 1 to { $max } characters, “{ $given }” has { $len }.
+refusal-not-a-label = “{ $given }” is no DNS label: use a-z, 0-9 and -, and begin and end with a letter or digit.
+refusal-all-digits = “{ $given }” is all digits and would be taken for a container number: add a letter.
+refusal-reserved-name = “{ $given }” is a reserved word: choose another name.
+refusal-not-a-size = “{ $given }” is no size: write a number with K, M, G or T, such as 512M or 1.5 GiB.
+refusal-not-a-whole-number = “{ $given }” is no whole number: write one such as 2.
+refusal-not-a-cpu-limit = “{ $given }” is no CPU limit: write a number of cores from 0.01 up, such as 0.5 or 2.
+refusal-not-a-mac = “{ $given }” is no MAC address: write six hex pairs with colons, the first one even.
+refusal-not-a-template-name = “{ $given }” is no template name: use 1 to 64 of a-z, 0-9, dot and dash, beginning with a letter or digit.
+refusal-not-a-task-id = “{ $given }” is no task id: copy it from `kiste task list`.
+refusal-not-a-user = “{ $given }” is no user: use 1 to 60 letters, digits, dot, dash or underscore, and a realm such as admin@pve.
+refusal-not-an-ssh-key = “{ $given }” is no public ssh key: each line begins like ssh-ed25519 AAAA...
+refusal-not-a-preference = “{ $given }” is no value for the preference “{ $key }”.
+refusal-memory-too-small = Memory { $given } is too little: a container needs at least 16 MiB.
+refusal-memory-above-host = Memory { $given } is more than this node has ({ $host }): choose less.
+refusal-swap-out-of-range = Swap { $given } is out of range: choose at most 1 TiB.
+refusal-cores-out-of-range = { $given } cores is out of range: this node has { $host }, choose 1 to { $host }.
+refusal-cpu-limit-out-of-range = A CPU limit of { $given } cores is out of range: this node has { $host }, choose 0.01 to { $host }.
+refusal-cpu-units-out-of-range = { $given } CPU units is out of range: choose 1 to 10000 (100 is normal).
+refusal-pids-out-of-range = { $given } processes is out of range: choose 16 to 4194304.
+refusal-limits-refused = The kernel refused the limits ({ $reason }): more may be in use than they allow.
+refusal-password-too-short = The password is too short: use at least { $min } characters.
+refusal-password-too-long = The password is too long: use at most { $max } bytes.
+refusal-password-control-character = The password has a control character: use characters that can be typed.
+refusal-wrong-password = User name or password is wrong.
+refusal-wrong-setup-code = The setup code is wrong: `kiste setup-code` on the node prints a new one.
+refusal-setup-is-over = The setup is over, an administrator exists: log in instead.
+refusal-too-many-tries = Too many failed tries: wait { $seconds } s.
+refusal-session-ended = The session has ended: log in again.
+refusal-forged-form = The form does not belong to this session: load the page again and repeat.
+refusal-ticket-used-up = The console ticket is used up, too old or not for this: open the page again.
+refusal-denied = Permission check failed ({ $object }, { $privilege }): ask an administrator for that right.
+refusal-local-only = Only root on the node itself may do this: use the command line there.
+refusal-no-container = There is no container { $name }: `kiste list` shows all.
+refusal-no-template = There is no installed template { $name }: `kiste template list` shows all.
+refusal-template-gone = The container template { $name } was removed or replaced meanwhile: try again.
+refusal-no-task = There is no task { $name }: `kiste task list` shows all.
+refusal-taken = { $what ->
+        [vmid] Container number
+        [name] The name
+        [id-block] Id block
+        [mac] MAC address
+        [address] Address
+        [user] The user
+       *[task] Task number
+    } { $given } is taken: choose another.
+refusal-stale = Somebody else changed it meanwhile: load it again and repeat.
+refusal-wrong-status = Container { $name } is { $status }: cannot { $deed ->
+        [start] start
+        [shutdown] shut down
+        [stop] stop
+        [reboot] reboot
+        [suspend] suspend
+        [resume] resume
+        [destroy] destroy (without --force)
+        [exec] run a command in
+       *[console] open a console of
+    } it now.
+refusal-busy = { $name } is busy with task { $task }: wait for it, or cancel it.
+refusal-task-ended = The task has ended already.
+refusal-no-archive = No archive came with it: choose a file.
+refusal-upload-cut-off = The upload was cut off: try again.
+refusal-foreign-form = The form was not filled in on this page: load it again.
+refusal-archive-too-large = The archive is larger than { $max }.
+refusal-archive-not-stored = The archive cannot be stored: { $reason }.
+refusal-none-free = No { $what ->
+        [vmid] container number
+        [name] the name
+        [id-block] id block
+        [mac] MAC address
+        [address] address
+        [user] the user
+       *[task] task number
+    } is free: remove a container first.
+refusal-no-id-block-free = All { $count } id blocks are in use: raise id_count in the configuration.
+refusal-no-answer = The engine does not answer: it may be starting, try again in a moment.
+refusal-internal = Something went wrong inside (reference { $reference }): the engine's log has the details.

@@ -56,7 +56,7 @@ pub(crate) async fn show_login(
         return Ok(see_other("/setup"));
     }
     let next = query.get("next").cloned().unwrap_or_default();
-    let form = Form::filled(&[("next", local_path(&next, "/containers").to_owned())]);
+    let form = Form::filled(visitor.language, &[("next", local_path(&next, "/containers").to_owned())]);
     let view = LoginPage { f, form };
     Ok(page(&view.f, &view))
 }
@@ -67,7 +67,7 @@ pub(crate) async fn login(
     engine: Engine,
     fields: Fields,
 ) -> Result<HttpResponse, PageError> {
-    let mut form = Form::sent(fields.into_inner());
+    let mut form = Form::sent(visitor.language, fields.into_inner());
     let wrong = ApiError::new(ErrorKind::Unauthenticated, "");
     let result = match UserId::parse_login(form.get("user")) {
         Ok(user) => {
@@ -102,7 +102,7 @@ fn signed_in(session: &NewSession, next: &str) -> HttpResponse {
 
 /// `POST /logout`
 pub(crate) async fn logout(who: SignedIn, engine: Engine, fields: Fields) -> Result<HttpResponse, PageError> {
-    let form = Form::sent(fields.into_inner());
+    let form = Form::sent(who.visitor.language, fields.into_inner());
     let ended = engine.call(&who.changing(form.get("csrf")), Logout {}).await;
     ended.map_err(|e| PageError::at(&who, "", e))?;
     let mut response = see_other("/login");
@@ -116,7 +116,7 @@ pub(crate) async fn show_setup(visitor: Visitor, engine: Engine) -> Result<HttpR
     if !is_setup_due {
         return Ok(see_other("/login"));
     }
-    let form = Form::filled(&[("user", "admin".to_owned())]);
+    let form = Form::filled(visitor.language, &[("user", "admin".to_owned())]);
     let view = SetupPage { f, form };
     Ok(page(&view.f, &view))
 }
@@ -128,13 +128,13 @@ pub(crate) async fn setup(
     fields: Fields,
 ) -> Result<HttpResponse, PageError> {
     let (f, _) = stranger_frame(&visitor, &engine).await?;
-    let mut form = Form::sent(fields.into_inner());
+    let mut form = Form::sent(visitor.language, fields.into_inner());
     if form.raw("password") != form.raw("again") {
         form.reject("again", f.t("password-differs"));
     }
     let user = UserId::parse_login(form.get("user"));
     if let Err(error) = &user {
-        form.reject("user", error.to_string());
+        form.refuse("user", error);
     }
     if let (Ok(user), true) = (user, form.is_ok()) {
         let call = CompleteSetup {
@@ -155,7 +155,7 @@ pub(crate) async fn setup(
 
 /// `POST /language`, before the login.
 pub(crate) async fn set_language(fields: Fields) -> HttpResponse {
-    let form = Form::sent(fields.into_inner());
+    let form = Form::sent(Language::default(), fields.into_inner());
     let mut response = see_other(local_path(form.get("next"), "/login"));
     if Language::from_code(form.get("language")).is_some() {
         let _ = response.add_cookie(&cookie(LANGUAGE_COOKIE, form.get("language").to_owned()));
@@ -169,7 +169,7 @@ pub(crate) async fn set_preferences(
     engine: Engine,
     fields: Fields,
 ) -> Result<HttpResponse, PageError> {
-    let form = Form::sent(fields.into_inner());
+    let form = Form::sent(who.visitor.language, fields.into_inner());
     let preferences =
         ["language", "theme"].map(|key| (key.to_owned(), form.get(key).to_owned())).into_iter().collect();
     let stored = engine.call(&who.changing(form.get("csrf")), SetPreferences { preferences }).await;

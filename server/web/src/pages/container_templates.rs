@@ -11,11 +11,11 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 use futures_util::StreamExt;
 use model::{
-    TaskId, TemplateName,
+    Refusal, TaskId, TemplateName,
     template::{ContainerTemplate, RecipeSummary, TemplateOrigin},
 };
 use protocol::engine::{
-    ApiError, Call, ErrorKind,
+    ApiError, Call,
     calls::{
         BuildTemplate, ImportTemplate, ListContainers, ListRecipes, ListTemplates, NewSpool, RemoveTemplate,
     },
@@ -113,12 +113,12 @@ async fn view(
 
 /// `GET /templates`
 pub(crate) async fn list(who: SignedIn, engine: web::Data<EngineClient>) -> Result<HttpResponse, PageError> {
-    let view = view(&who, &engine, Form::default()).await?;
+    let view = view(&who, &engine, Form::sent(who.visitor.language, BTreeMap::new())).await?;
     Ok(page(&view.f, &view))
 }
 
 fn parse(name: &str) -> Result<TemplateName, ApiError> {
-    name.parse().map_err(|_| ApiError::new(ErrorKind::NotFound, format!("there is no template {name:?}")))
+    name.parse().map_err(|_| Refusal::NoTemplate { name: name.to_owned() }.into())
 }
 
 /// Begins a task on the template that an address names.
@@ -145,7 +145,7 @@ pub(crate) async fn build(
     name: web::Path<String>,
     fields: web::Form<BTreeMap<String, String>>,
 ) -> Result<HttpResponse, PageError> {
-    let form = Form::sent(fields.into_inner());
+    let form = Form::sent(who.visitor.language, fields.into_inner());
     begin(&who, &engine, &name, &form, |recipe| BuildTemplate { recipe }).await
 }
 
@@ -159,7 +159,7 @@ pub(crate) async fn show_delete(
     let name = parse(&name).map_err(at)?;
     let installed = engine.call(&who.visitor.caller, ListTemplates {}).await.map_err(at)?;
     if installed.iter().all(|t| t.name != name) {
-        return Err(at(ApiError::new(ErrorKind::NotFound, format!("there is no installed template {name}"))));
+        return Err(at(Refusal::NoTemplate { name: name.to_string() }.into()));
     }
     let all = engine.call(&who.visitor.caller, ListContainers {}).await.map_err(at)?;
     let made = all.iter().filter(|c| c.template == name).map(|c| c.name.to_string());
@@ -178,7 +178,7 @@ pub(crate) async fn delete(
     name: web::Path<String>,
     fields: web::Form<BTreeMap<String, String>>,
 ) -> Result<HttpResponse, PageError> {
-    let form = Form::sent(fields.into_inner());
+    let form = Form::sent(who.visitor.language, fields.into_inner());
     begin(&who, &engine, &name, &form, |template| RemoveTemplate { template }).await
 }
 
@@ -188,7 +188,7 @@ pub(crate) async fn import(
     engine: web::Data<EngineClient>,
     mut payload: Multipart,
 ) -> Result<HttpResponse, PageError> {
-    let mut form = Form::default();
+    let mut form = Form::sent(who.visitor.language, BTreeMap::new());
     match take_archive(&who, &engine, &mut payload, &mut form).await {
         Ok(task) => Ok(see_task(&task)),
         Err(error) => {
@@ -202,10 +202,6 @@ pub(crate) async fn import(
     }
 }
 
-fn cut_off() -> ApiError {
-    ApiError::invalid("file", "the upload was cut off: try again")
-}
-
 /// Fields come in the page's order: the anti-forgery token and the name before the file.
 async fn take_archive(
     who: &SignedIn,
@@ -215,59 +211,61 @@ async fn take_archive(
 ) -> Result<TaskId, ApiError> {
     let mut values = BTreeMap::new();
     while let Some(field) = payload.next().await {
-        let field = field.map_err(|_| cut_off())?;
+        let field = field.map_err(|_| Refusal::UploadCutOff)?;
         let name = field.name().unwrap_or_default().to_owned();
         if name != "file" {
             // Each once and no other: a browser sends nothing else, and what is kept is bounded by that.
             if !["csrf", "name"].contains(&name.as_str()) || values.contains_key(&name) {
-                return Err(ApiError::invalid(
-                    "file",
-                    "the form was not filled in on this page: load it again",
-                ));
+                return Err(Refusal::ForeignForm.into());
             }
             values.insert(name, read_text(field).await?);
             continue;
         }
-        *form = Form::sent(values);
+        *form = Form::sent(who.visitor.language, values);
         let caller = who.changing(form.get("csrf"));
-        let template = form.parse_optional::<TemplateName>("name");
-        if !form.is_ok() {
-            return Err(ApiError::invalid("name", form.error("name")));
-        }
+        let template = match form.get("name") {
+            "" => None,
+            name => Some(name.parse::<TemplateName>().map_err(|e| at_name(&e))?),
+        };
         let (_, spool) = engine.call_riding(&caller, NewSpool {}, None).await?;
-        let file = spool.fds.into_iter().next().ok_or_else(cut_off)?;
+        let file = spool.fds.into_iter().next().ok_or(Refusal::UploadCutOff)?;
         let file = store(field, File::from(file)).await?;
         let call = ImportTemplate { name: template };
         return engine.call_riding(&caller, call, Some(file.into())).await.map(|(task, _)| task);
     }
-    Err(ApiError::invalid("file", "choose a file"))
+    Err(Refusal::NoArchive.into())
 }
 
-async fn read_text(mut field: Field) -> Result<String, ApiError> {
+/// The template's name stands in this form's field `name`.
+fn at_name(refusal: &Refusal) -> ApiError {
+    ApiError { field: Some("name".to_owned()), ..refusal.clone().into() }
+}
+
+async fn read_text(mut field: Field) -> Result<String, Refusal> {
     let mut text = Vec::new();
     while let Some(chunk) = field.next().await {
-        text.extend(chunk.map_err(|_| cut_off())?);
+        text.extend(chunk.map_err(|_| Refusal::UploadCutOff)?);
         if text.len() > FIELD_MAX {
-            return Err(ApiError::invalid("name", "this is too long"));
+            return Err(Refusal::ForeignForm);
         }
     }
-    String::from_utf8(text).map_err(|_| ApiError::invalid("name", "this is no text"))
+    String::from_utf8(text).map_err(|_| Refusal::ForeignForm)
 }
 
-async fn store(mut field: Field, mut file: File) -> Result<File, ApiError> {
-    let full = |e: std::io::Error| ApiError::invalid("file", format!("the archive cannot be stored: {e}"));
+async fn store(mut field: Field, mut file: File) -> Result<File, Refusal> {
+    let full = |e: std::io::Error| Refusal::ArchiveNotStored { reason: e.to_string() };
     let mut size = 0u64;
     while let Some(chunk) = field.next().await {
-        let chunk = chunk.map_err(|_| cut_off())?;
+        let chunk = chunk.map_err(|_| Refusal::UploadCutOff)?;
         size += chunk.len() as u64;
         if size > ARCHIVE_MAX {
-            return Err(ApiError::invalid("file", "the archive is larger than 16 GiB"));
+            return Err(Refusal::ArchiveTooLarge { max: model::Bytes(ARCHIVE_MAX).to_exact_text() });
         }
         let written = web::block(move || file.write_all(&chunk).map(|()| file)).await;
-        file = written.map_err(|_| cut_off())?.map_err(full)?;
+        file = written.map_err(|_| Refusal::UploadCutOff)?.map_err(full)?;
     }
     if size == 0 {
-        return Err(ApiError::invalid("file", "choose a file"));
+        return Err(Refusal::NoArchive);
     }
     file.rewind().map_err(full)?;
     Ok(file)

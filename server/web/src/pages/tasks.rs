@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use model::{
-    TaskId,
+    Refusal, TaskId,
     task::{Task, TaskKind, TaskState},
 };
 use protocol::engine::{
-    ApiError, ErrorKind,
+    ApiError,
     calls::{CancelTask, GetTask, GetTaskLog, ListTasks},
 };
 
@@ -155,7 +155,7 @@ pub(crate) async fn list(who: SignedIn, engine: web::Data<EngineClient>) -> Resu
 }
 
 fn parse(id: &str) -> Result<TaskId, ApiError> {
-    id.parse().map_err(|_| ApiError::new(ErrorKind::NotFound, "there is no such task"))
+    id.parse().map_err(|_| Refusal::NoTask { name: id.to_owned() }.into())
 }
 
 /// `GET /tasks/{id}`
@@ -181,7 +181,7 @@ pub(crate) async fn cancel(
     id: web::Path<String>,
     fields: web::Form<BTreeMap<String, String>>,
 ) -> Result<HttpResponse, PageError> {
-    let form = Form::sent(fields.into_inner());
+    let form = Form::sent(who.visitor.language, fields.into_inner());
     let at = |e| PageError::at(&who, "tasks", e);
     let task = parse(&id).map_err(at)?;
     engine.call(&who.changing(form.get("csrf")), CancelTask { task }).await.map_err(at)?;

@@ -75,5 +75,7 @@ impl Language {
     }
 }
 
+mod refusal;
+
 #[cfg(test)]
 pub(crate) mod tests;

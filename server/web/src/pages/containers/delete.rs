@@ -48,7 +48,7 @@ pub(crate) async fn delete(
     fields: web::Form<BTreeMap<String, String>>,
 ) -> Result<HttpResponse, PageError> {
     let detail = load(&engine, &who, &name).await?;
-    let mut form = Form::sent(fields.into_inner());
+    let mut form = Form::sent(who.visitor.language, fields.into_inner());
     let f = Frame::of(&who, "containers");
     let name = detail.summary.name.to_string();
     if form.get("name") != name {

@@ -10,9 +10,9 @@ pub(crate) mod resources;
 pub(crate) mod show;
 pub(crate) mod tasks;
 
-use model::{Bytes, ContainerStatus};
+use model::{Bytes, ContainerStatus, Refusal};
 use protocol::engine::{
-    ApiError, ErrorKind,
+    ApiError,
     calls::{ContainerRef, GetContainer},
     view::{ContainerDetail, ContainerSummary},
 };
@@ -122,5 +122,5 @@ pub(crate) async fn load(
 
 /// A container by what stands in an address.
 pub(crate) fn parse(name: &str) -> Result<ContainerRef, ApiError> {
-    name.parse().map_err(|_| ApiError::new(ErrorKind::NotFound, format!("there is no container {name:?}")))
+    name.parse().map_err(|_| Refusal::NoContainer { name: name.to_owned() }.into())
 }

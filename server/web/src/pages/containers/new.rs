@@ -73,7 +73,7 @@ pub(crate) async fn show(
             ("cpuunits", "100".to_owned()),
             ("pids", "4096".to_owned()),
         ];
-        let view = form_page(f, Form::filled(&defaults), node.as_ref());
+        let view = form_page(f, Form::filled(who.visitor.language, &defaults), node.as_ref());
         return Ok(page(&view.f, &view));
     }
     let installed = engine.call(&who.visitor.caller, ListTemplates {}).await;
@@ -123,7 +123,7 @@ pub(crate) async fn create(
     engine: web::Data<EngineClient>,
     fields: web::Form<BTreeMap<String, String>>,
 ) -> Result<HttpResponse, PageError> {
-    let mut form = Form::sent(fields.into_inner());
+    let mut form = Form::sent(who.visitor.language, fields.into_inner());
     if let Some(call) = read(&mut form) {
         match engine.call(&who.changing(form.get("csrf")), call).await {
             Ok(made) => return Ok(see_task(&made.task)),
@@ -184,7 +184,7 @@ fn read_bytes(form: &mut Form, name: &str) -> Option<Bytes> {
     match Bytes::parse_with_default_unit(form.get(name), Bytes::mib(1)) {
         Ok(bytes) => Some(bytes),
         Err(error) => {
-            form.reject(name, error.to_string());
+            form.refuse(name, &error);
             None
         }
     }

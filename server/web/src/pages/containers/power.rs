@@ -103,7 +103,7 @@ pub(crate) async fn act(
     fields: web::Form<BTreeMap<String, String>>,
 ) -> Result<HttpResponse, PageError> {
     let (name, action) = path.into_inner();
-    let form = Form::sent(fields.into_inner());
+    let form = Form::sent(who.visitor.language, fields.into_inner());
     let at = |e| PageError::at(&who, "containers", e);
     let container = parse(&name).map_err(at)?;
     call(&engine, &who.changing(form.get("csrf")), container, action).await.map_err(at)?;

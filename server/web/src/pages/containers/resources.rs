@@ -105,7 +105,7 @@ pub(crate) async fn show(
     name: web::Path<String>,
 ) -> Result<HttpResponse, PageError> {
     let detail = load(&engine, &who, &name).await?;
-    let form = Form::filled(&stored(&detail));
+    let form = Form::filled(who.visitor.language, &stored(&detail));
     let view = view(Frame::of(&who, "containers"), &detail, form);
     Ok(page(&view.f, &view))
 }
@@ -117,14 +117,17 @@ pub(crate) async fn set(
     name: web::Path<String>,
     fields: web::Form<BTreeMap<String, String>>,
 ) -> Result<HttpResponse, PageError> {
-    let mut form = Form::sent(fields.into_inner());
+    let mut form = Form::sent(who.visitor.language, fields.into_inner());
     let limits = read_limits(&mut form);
     for name in ["memory", "swap", "cpuunits", "pids"] {
         if form.get(name).is_empty() {
             form.reject(name, Frame::of(&who, "").t("field-missing"));
         }
     }
-    let version = form.parse::<u64>("version");
+    let version = form.get("version").parse().ok();
+    if version.is_none() {
+        form.reject("", who.visitor.language.text("error-misfit"));
+    }
     let detail = load(&engine, &who, &name).await?;
     let used = detail.usage.map_or(0, |u| u.stats.memory_used.0);
     let is_below = limits.memory_max.is_some_and(|max| max.0 < used) && !form.is_on("below");

@@ -1,0 +1,251 @@
+//! What a person is told when what they asked for is refused: one value for each reason.
+//!
+//! Its `Display` is the English text of the command line; pages look the reason up in their message
+//! catalogue under `refusal-` and the variant's name in dashes, with the fields as values. That is why a
+//! reason has named fields of plain text and numbers, in the form in which they are shown.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Why something was refused: what, why, what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[serde(tag = "code", rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "each text says what its reason means; the fields are the values in it")]
+pub enum Refusal {
+    // Texts that cannot be read as what they should be.
+    #[error("{given:?} is no container number: it must be a whole number from 100 to 999999999")]
+    NotAVmid { given: String },
+    #[error("a name has 1 to {max} characters, {given:?} has {len}")]
+    NameLength { given: String, len: usize, max: usize },
+    #[error("{given:?} is no DNS label: use a-z, 0-9 and -, and begin and end with a letter or digit")]
+    NotALabel { given: String },
+    #[error("{given:?} is all digits and would be taken for a container number: add a letter")]
+    AllDigits { given: String },
+    #[error("{given:?} is a reserved word: choose another name")]
+    ReservedName { given: String },
+    #[error("{given:?} is no size: write a number with K, M, G or T, such as 512M or 1.5 GiB")]
+    NotASize { given: String },
+    #[error("{given:?} is no whole number: write one such as 2")]
+    NotAWholeNumber { given: String },
+    #[error("{given:?} is no CPU limit: write a number of cores from 0.01 up, such as 0.5 or 2")]
+    NotACpuLimit { given: String },
+    #[error("{given:?} is no MAC address: write six hex pairs with colons, the first one even")]
+    NotAMac { given: String },
+    #[error(
+        "{given:?} is no template name: use 1 to 64 of a-z, 0-9, dot and dash, beginning with a letter or digit"
+    )]
+    NotATemplateName { given: String },
+    #[error("{given:?} is no task id: copy it from `kiste task list`")]
+    NotATaskId { given: String },
+    #[error(
+        "{given:?} is no user: use 1 to 60 letters, digits, dot, dash or underscore, and a realm such as admin@pve"
+    )]
+    NotAUser { given: String },
+    #[error("{given:?} is no public ssh key: each line begins like ssh-ed25519 AAAA...")]
+    NotAnSshKey { given: String },
+    #[error("{given:?} is no value for the preference {key:?}")]
+    NotAPreference { key: String, given: String },
+
+    // Limits.
+    #[error("memory {given} is too little: a container needs at least 16 MiB")]
+    MemoryTooSmall { given: String },
+    #[error("memory {given} is more than this node has ({host}): choose less")]
+    MemoryAboveHost { given: String, host: String },
+    #[error("swap {given} is out of range: choose at most 1 TiB")]
+    SwapOutOfRange { given: String },
+    #[error("{given} cores is out of range: this node has {host}, choose 1 to {host}")]
+    CoresOutOfRange { given: u32, host: u32 },
+    #[error("a CPU limit of {given} cores is out of range: this node has {host}, choose 0.01 to {host}")]
+    CpuLimitOutOfRange { given: String, host: u32 },
+    #[error("{given} CPU units is out of range: choose 1 to 10000 (100 is normal)")]
+    CpuUnitsOutOfRange { given: u32 },
+    #[error("{given} processes is out of range: choose 16 to 4194304")]
+    PidsOutOfRange { given: u32 },
+    #[error("the kernel refused the limits ({reason}): more may be in use than they allow")]
+    LimitsRefused { reason: String },
+
+    // Signing in.
+    #[error("the password is too short: use at least {min} characters")]
+    PasswordTooShort { min: usize },
+    #[error("the password is too long: use at most {max} bytes")]
+    PasswordTooLong { max: usize },
+    #[error("the password has a control character: use characters that can be typed")]
+    PasswordControlCharacter,
+    #[error("user name or password is wrong")]
+    WrongPassword,
+    #[error("the setup code is wrong: `kiste setup-code` on the node prints a new one")]
+    WrongSetupCode,
+    #[error("the setup is over, an administrator exists: log in instead")]
+    SetupIsOver,
+    #[error("too many failed tries: wait {seconds} s")]
+    TooManyTries { seconds: u32 },
+    #[error("the session has ended: log in again")]
+    SessionEnded,
+    #[error("the form does not belong to this session: load the page again and repeat")]
+    ForgedForm,
+    #[error("the console ticket is used up, too old or not for this: open the page again")]
+    TicketUsedUp,
+
+    // Rights.
+    #[error("permission check failed ({object}, {privilege}): ask an administrator for that right")]
+    Denied { object: String, privilege: String },
+    #[error("only root on the node itself may do this: use the command line there")]
+    LocalOnly,
+
+    // Things that are not, not yet, or no longer as they were.
+    #[error("there is no container {name}: `kiste list` shows all")]
+    NoContainer { name: String },
+    #[error("there is no installed template {name}: `kiste template list` shows all")]
+    NoTemplate { name: String },
+    #[error("the container template {name} was removed or replaced meanwhile: try again")]
+    TemplateGone { name: String },
+    #[error("there is no task {name}: `kiste task list` shows all")]
+    NoTask { name: String },
+    #[error("{what} {given} is taken: choose another")]
+    Taken { what: Thing, given: String },
+    #[error("somebody else changed it meanwhile: load it again and repeat")]
+    Stale,
+    #[error("container {name} is {status}: cannot {deed} it now")]
+    WrongStatus { name: String, status: String, deed: Deed },
+    #[error("{name} is busy with task {task}: wait for it, or cancel it")]
+    Busy { name: String, task: String },
+    #[error("the task has ended already")]
+    TaskEnded,
+    #[error("no archive came with it: choose a file")]
+    NoArchive,
+    #[error("the upload was cut off: try again")]
+    UploadCutOff,
+    #[error("the form was not filled in on this page: load it again")]
+    ForeignForm,
+    #[error("the archive is larger than {max}")]
+    ArchiveTooLarge { max: String },
+    #[error("the archive cannot be stored: {reason}")]
+    ArchiveNotStored { reason: String },
+
+    // What the node cannot give.
+    #[error("no {what} is free: remove a container first")]
+    NoneFree { what: Thing },
+    #[error("all {count} id blocks are in use: raise id_count in the configuration")]
+    NoIdBlockFree { count: u32 },
+    #[error("the engine does not answer: it may be starting, try again in a moment")]
+    NoAnswer,
+    #[error("something went wrong inside (reference {reference}): the engine's log has the details")]
+    Internal { reference: u32 },
+}
+
+/// A thing there is one of for each container or on the whole node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Thing {
+    /// A container's number.
+    Vmid,
+    /// A container's name.
+    Name,
+    /// Its block of ids on the host.
+    IdBlock,
+    /// Its MAC address.
+    Mac,
+    /// Its address.
+    Address,
+    /// A user.
+    User,
+    /// A task's number.
+    Task,
+}
+
+impl std::fmt::Display for Thing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Vmid => "container number",
+            Self::Name => "the name",
+            Self::IdBlock => "id block",
+            Self::Mac => "MAC address",
+            Self::Address => "address",
+            Self::User => "the user",
+            Self::Task => "task number",
+        })
+    }
+}
+
+/// What cannot be done with a container in its present status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the verbs of the command line")]
+pub enum Deed {
+    Start,
+    Shutdown,
+    Stop,
+    Reboot,
+    Suspend,
+    Resume,
+    Destroy,
+    Exec,
+    Console,
+}
+
+impl std::fmt::Display for Deed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Start => "start",
+            Self::Shutdown => "shut down",
+            Self::Stop => "stop",
+            Self::Reboot => "reboot",
+            Self::Suspend => "suspend",
+            Self::Resume => "resume",
+            Self::Destroy => "destroy (without --force)",
+            Self::Exec => "run a command in",
+            Self::Console => "open a console of",
+        })
+    }
+}
+
+impl Refusal {
+    /// The field of a form and the option that it belongs to, when it belongs to one.
+    #[must_use]
+    pub fn field(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::MemoryTooSmall { .. } | Self::MemoryAboveHost { .. } | Self::LimitsRefused { .. } => {
+                "memory"
+            }
+            Self::SwapOutOfRange { .. } => "swap",
+            Self::CoresOutOfRange { .. } => "cores",
+            Self::CpuLimitOutOfRange { .. } | Self::NotACpuLimit { .. } => "cpulimit",
+            Self::CpuUnitsOutOfRange { .. } => "cpuunits",
+            Self::PidsOutOfRange { .. } => "pids",
+            Self::PasswordTooShort { .. } | Self::PasswordTooLong { .. } | Self::PasswordControlCharacter => {
+                "password"
+            }
+            Self::WrongSetupCode => "code",
+            Self::NotAnSshKey { .. } => "ssh_keys",
+            Self::NoTemplate { .. } | Self::TemplateGone { .. } => "template",
+            Self::NoArchive
+            | Self::UploadCutOff
+            | Self::ForeignForm
+            | Self::ArchiveTooLarge { .. }
+            | Self::ArchiveNotStored { .. } => "file",
+            Self::NameLength { .. }
+            | Self::NotALabel { .. }
+            | Self::AllDigits { .. }
+            | Self::ReservedName { .. }
+            | Self::Taken { what: Thing::Name, .. } => "name",
+            Self::Taken { what: Thing::Vmid, .. } | Self::NotAVmid { .. } => "vmid",
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_travels_as_its_code_and_its_values() {
+        let refusal = Refusal::CoresOutOfRange { given: 9, host: 2 };
+        let json = serde_json::to_value(&refusal).unwrap();
+        assert_eq!(json, serde_json::json!({ "code": "cores-out-of-range", "given": 9, "host": 2 }));
+        assert_eq!(serde_json::from_value::<Refusal>(json).unwrap(), refusal);
+        let refusal =
+            Refusal::WrongStatus { name: "web".into(), status: "running".into(), deed: Deed::Start };
+        assert_eq!(refusal.to_string(), "container web is running: cannot start it now");
+    }
+}
