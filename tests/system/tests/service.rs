@@ -85,6 +85,12 @@ fn a_stranger_gets_no_further_than_the_login() {
         assert_eq!(page.status, 303, "{path}");
         assert!(page.text.contains("location: /login?next="), "{path}");
     }
+    // A name that somebody else made lead here is none of ours.
+    for path in ["/login", "/healthz"] {
+        let page = stranger.ask(path, &["-H", "Host: evil.example"]);
+        assert!(page.status == 421 && page.text.contains("hosts"), "{}", page.text);
+    }
+    assert_eq!(stranger.ask("/login", &["-H", "Host: localhost:1"]).status, 200);
     let login = |password: &str| stranger.post("/login", &[("user", "admin"), ("password", password)]).status;
     assert_eq!(login("wrong"), 401);
     let unknown = stranger.post("/login", &[("user", "nobody"), ("password", "wrong")]);
