@@ -3,7 +3,11 @@
 //!
 //! The same input gives the same bytes, whatever the number of cores.
 
-use std::io::{self, Read, Write};
+use std::{
+    fs::File,
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
 
 use model::template::Manifest;
 use tar::{Builder, EntryType, Header};
@@ -38,6 +42,23 @@ pub(crate) fn write_archive<W: Write>(
         }
     }
     tar.into_inner()?.finish()
+}
+
+/// Writes the layers of an archive that was built here to `folder`, as tar files in their order.
+///
+/// # Errors
+/// When it is no archive of ours, or a file cannot be written.
+pub(crate) fn extract_layers(stream: impl Read, folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut layers = Vec::new();
+    for entry in tar::Archive::new(stream).entries()? {
+        let mut entry = entry?;
+        if entry.path_bytes().starts_with(b"layers/") {
+            let path = folder.join(format!("layer-{}.tar", layers.len()));
+            io::copy(&mut entry, &mut File::create_new(&path)?)?;
+            layers.push(path);
+        }
+    }
+    if layers.is_empty() { Err(io::Error::other("it holds no layer")) } else { Ok(layers) }
 }
 
 fn header(size: u64, mtime: u64) -> Header {
@@ -79,6 +100,9 @@ mod tests {
             built: 1_795_392_000,
             layers: vec![ManifestLayer { digest, size: Bytes(layer.len() as u64) }],
             packages: vec!["dbus 1.14".into()],
+            title: "Tiny".into(),
+            memory_min: Bytes::mib(64),
+            application: model::Application::default(),
         }
     }
 

@@ -15,19 +15,21 @@ use std::{
     time::Duration,
 };
 
-use model::template::Manifest;
+use model::{TemplateName, template::Manifest};
 use rustix::fs::OFlags;
 use thiserror::Error;
 
 use crate::{
     import::{ImageStore, Staging},
-    recipe::Recipe,
+    recipe::{Base, Hook, Recipe},
     report::{BuildPlan, Report},
     worker::mmdebstrap,
 };
 
 /// The archive's name in the worker's folder.
 pub(crate) const ARCHIVE: &str = "archive.tar.zst";
+/// The parent's archive in the worker's folder.
+pub(crate) const PARENT: &str = "parent.tar.zst";
 /// How soon a cancel is heard.
 const PATIENCE: Duration = Duration::from_millis(200);
 /// What of the engine's environment a build gets.
@@ -38,6 +40,10 @@ const PROXIES: [&str; 3] = ["http_proxy", "https_proxy", "no_proxy"];
 pub struct Order<'a> {
     /// From what.
     pub recipe: &'a Recipe,
+    /// Archive of the template that it stands on; `None`: of a release of Debian.
+    pub parent: Option<&'a Path>,
+    /// Scripts that run last: those of all stages, the lowest first.
+    pub finish: Vec<Hook>,
     /// The template's version.
     pub version: String,
     /// Unix seconds: the newest date that anything in the archive bears.
@@ -120,6 +126,9 @@ impl ImageStore {
     ) -> Result<Built<'_>, BuildError> {
         check_tools()?;
         let staging = self.stage(unique).map_err(|e| BuildError::Io(self.data_dir.clone(), e))?;
+        if let Some(parent) = order.parent {
+            lend(parent, &staging.folder().join(PARENT)).map_err(|e| BuildError::Io(parent.to_owned(), e))?;
+        }
         let plan = plan(order);
         let mut child = self.spawn_build(&staging.folder())?;
         let outcome = converse(&mut child, &plan, is_cancelled, tell);
@@ -132,8 +141,14 @@ impl ImageStore {
         }
         let path = staging.folder().join(ARCHIVE);
         let archive = claim(&path).map_err(|e| BuildError::Io(path, e))?;
-        let name = format!("{}-{}.tar.zst", plan.manifest.name, plan.manifest.version);
+        let name = archive_name(&plan.manifest.name, &plan.manifest.version);
         Ok(Built { staging, archive, name })
+    }
+
+    /// Where the archive of a template that was built here lies, as long as nobody has removed it.
+    #[must_use]
+    pub fn kept_archive(&self, name: &TemplateName, version: &str) -> Option<PathBuf> {
+        Some(self.data_dir.join("templates").join(archive_name(name, version))).filter(|p| p.is_file())
     }
 
     fn spawn_build(&self, folder: &Path) -> Result<Child, BuildError> {
@@ -159,7 +174,7 @@ impl Built<'_> {
         self.archive.try_clone().map_err(|e| BuildError::Io(self.name.clone().into(), e))
     }
 
-    /// Moves it to its place, `templates/NAME-VERSION.tar.zst`; an older one of that name is replaced.
+    /// Moves it to its place ([`ImageStore::kept_archive`]); an older one of that name is replaced.
     ///
     /// # Errors
     /// When it cannot be moved; it is gone then.
@@ -171,6 +186,10 @@ impl Built<'_> {
         moved.map_err(|e| BuildError::Io(path.clone(), e))?;
         Ok(path)
     }
+}
+
+fn archive_name(name: &TemplateName, version: &str) -> String {
+    format!("{name}-{version}.tar.zst")
 }
 
 fn plan(order: &Order<'_>) -> BuildPlan {
@@ -186,13 +205,27 @@ fn plan(order: &Order<'_>) -> BuildPlan {
             built: order.date,
             layers: Vec::new(),
             packages: Vec::new(),
+            title: recipe.summary.title.clone(),
+            memory_min: recipe.summary.memory_min,
+            application: recipe.summary.application.clone(),
         },
-        suite: recipe.suite.clone(),
+        suite: match &recipe.base {
+            Base::Suite(suite) => Some(suite.clone()),
+            Base::Stage(_) => None,
+        },
         packages: recipe.packages.clone(),
-        hooks: recipe.hooks.clone(),
+        users: recipe.users.clone(),
+        files: recipe.files.clone(),
+        hooks: recipe.hooks.iter().chain(&order.finish).cloned().collect(),
         mirror: order.mirror.map(str::to_owned),
         proxies: proxies.collect(),
     }
+}
+
+/// Puts a copy where the worker can read it.
+fn lend(archive: &Path, copy: &Path) -> io::Result<()> {
+    fs::copy(archive, copy)?;
+    fs::set_permissions(copy, Permissions::from_mode(0o644))
 }
 
 /// Hands the plan over and hears the worker out.

@@ -235,5 +235,8 @@ pub fn plain_manifest(name: TemplateName, version: String, now: i64) -> Manifest
         built: now,
         layers: Vec::new(),
         packages: Vec::new(),
+        title: String::new(),
+        memory_min: Bytes(0),
+        application: model::Application::default(),
     }
 }

@@ -7,6 +7,7 @@
 //! | [`import`] | the engine's side | archive file → installed layers, manifest |
 //! | [`recipe`] | what can be built | folder of text → checked recipe |
 //! | [`build`] | the engine's side | recipe → archive file, by a worker |
+//! | `layers` | two trees → the layer between them; layers → tree |
 //! | [`archive`] | our own format | manifest, layers → archive |
 //!
 //! Nothing that came from an archive or a package is read, followed or executed outside a worker. Layers
@@ -15,6 +16,7 @@
 mod archive;
 pub mod build;
 pub mod import;
+mod layers;
 pub mod recipe;
 mod report;
 mod unpack;

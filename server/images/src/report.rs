@@ -4,7 +4,7 @@
 use model::{Bytes, Digest, template::Manifest};
 use serde::{Deserialize, Serialize};
 
-use crate::recipe::Hook;
+use crate::recipe::{Hook, RecipeFile, SystemUser};
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,10 +41,14 @@ pub(crate) enum Report {
 pub(crate) struct BuildPlan {
     /// The manifest to be, without layers and packages. Its date is that of everything in the archive.
     pub(crate) manifest: Manifest,
-    /// Debian's release.
-    pub(crate) suite: String,
+    /// Debian's release; `None`: that of the parent, whose archive lies in the worker's folder.
+    pub(crate) suite: Option<String>,
     /// Packages to put in.
     pub(crate) packages: Vec<String>,
+    /// Users to make before packages do.
+    pub(crate) users: Vec<SystemUser>,
+    /// Files to put in after the packages.
+    pub(crate) files: Vec<RecipeFile>,
     /// Scripts to run on the tree.
     pub(crate) hooks: Vec<Hook>,
     /// Where packages come from; `None`: mmdebstrap's own default.

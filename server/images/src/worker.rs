@@ -118,6 +118,7 @@ pub(crate) fn unpack_template(
             return Err(damaged("its layers are not those of its manifest"));
         }
         let tree = make_folder(number, folder)?;
+        let bounds = Bounds { has_whiteouts: number > 0, ..bounds };
         let unpacked = unpack(entry, tree, bounds, &mut progress())?;
         if unpacked.digest != layer.digest {
             return Err(damaged(

@@ -11,6 +11,7 @@
 //! | [`network`] | bridge, subnet, MAC address, interface |
 //! | [`container`], [`stats`] | configuration, status, what the kernel shows |
 //! | [`template`] | container templates: recipe, manifest, image |
+//! | [`application`] | parameters, ports, health and access of a template's application |
 //! | [`task`] | task ids in Proxmox's UPID form, states, steps |
 //! | [`access`] | users, privileges, roles, object paths |
 //! | [`refusal`] | why something was refused, for every language |
@@ -19,6 +20,7 @@
 //! | [`finding`] | what `kiste doctor` says |
 
 pub mod access;
+pub mod application;
 pub mod bytes;
 pub mod config;
 pub mod container;
@@ -37,6 +39,7 @@ pub mod vmid;
 
 mod text;
 
+pub use application::Application;
 pub use bytes::Bytes;
 pub use container::{ContainerConfig, ContainerStatus, PowerState};
 pub use digest::Digest;

@@ -145,7 +145,7 @@ mod tests {
         let with = |f: fn(&mut Limits)| {
             let mut limits = Limits::default();
             f(&mut limits);
-            limits.check(HOST).unwrap_err().field().unwrap()
+            limits.check(HOST).unwrap_err().field().unwrap().to_owned()
         };
         assert_eq!(with(|l| l.memory_max = Bytes::mib(15)), "memory");
         assert_eq!(with(|l| l.memory_max = Bytes::mib(4097)), "memory");

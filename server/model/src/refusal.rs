@@ -46,6 +46,18 @@ pub enum Refusal {
     #[error("{given:?} is no value for the preference {key:?}")]
     NotAPreference { key: String, given: String },
 
+    // Parameters of an application.
+    #[error("there is no parameter {name}: there are {known}")]
+    NoParameter { name: String, known: String },
+    #[error("the parameter {name} must be given: it has no default")]
+    ParameterMissing { name: String },
+    #[error("the parameter {name} has {len} characters: {min} to {max} are possible")]
+    ParameterLength { name: String, len: usize, min: usize, max: usize },
+    #[error("the parameter {name} has a control character: write it on one line")]
+    ParameterControlCharacter { name: String },
+    #[error("the parameter {name} cannot be {given}: it is of the kind {kind}")]
+    ParameterValue { name: String, given: String, kind: String },
+
     // Limits.
     #[error("memory {given} is too little: a container needs at least 16 MiB")]
     MemoryTooSmall { given: String },
@@ -202,8 +214,12 @@ impl std::fmt::Display for Deed {
 impl Refusal {
     /// The field of a form and the option that it belongs to, when it belongs to one.
     #[must_use]
-    pub fn field(&self) -> Option<&'static str> {
+    pub fn field(&self) -> Option<&str> {
         Some(match self {
+            Self::ParameterMissing { name }
+            | Self::ParameterLength { name, .. }
+            | Self::ParameterControlCharacter { name }
+            | Self::ParameterValue { name, .. } => name,
             Self::MemoryTooSmall { .. } | Self::MemoryAboveHost { .. } | Self::LimitsRefused { .. } => {
                 "memory"
             }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::{Bytes, Digest, Refusal, text::text_type};
+use crate::{Application, Bytes, Digest, Refusal, text::text_type};
 
 /// A container template's name, such as `debian-12`: a-z, 0-9, dot and dash.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,6 +60,15 @@ pub struct Manifest {
     /// Installed packages as `name version`.
     #[serde(default)]
     pub packages: Vec<String>,
+    /// The name for people; empty: as `name`.
+    #[serde(default)]
+    pub title: String,
+    /// The least memory that a container of it works with.
+    #[serde(default)]
+    pub memory_min: Bytes,
+    /// What runs in it.
+    #[serde(default)]
+    pub application: Application,
 }
 
 /// One layer in a manifest.
@@ -93,6 +102,15 @@ pub struct ContainerTemplate {
     pub packages: Vec<String>,
     /// Unix seconds of the installation.
     pub installed: i64,
+    /// The name for people; empty: as `name`.
+    #[serde(default)]
+    pub title: String,
+    /// The least memory that a container of it works with.
+    #[serde(default)]
+    pub memory_min: Bytes,
+    /// What runs in it.
+    #[serde(default)]
+    pub application: Application,
 }
 
 /// Where a template came from.
@@ -120,4 +138,7 @@ pub struct RecipeSummary {
     pub memory_min: Bytes,
     /// The least disk space.
     pub disk_min: Bytes,
+    /// What runs in it.
+    #[serde(default)]
+    pub application: Application,
 }

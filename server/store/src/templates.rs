@@ -88,6 +88,9 @@ pub(crate) mod tests {
             size: Bytes(1),
             packages: vec!["init 1".into()],
             installed: 1,
+            title: String::new(),
+            memory_min: model::Bytes(0),
+            application: model::Application::default(),
         }
     }
 

@@ -61,9 +61,9 @@ pub(super) fn list_recipes(engine: &Engine, caller: &Caller) -> Result<Vec<Recip
 
 pub(super) fn build(engine: &Arc<Engine>, caller: &Caller, call: &BuildTemplate) -> Result<TaskId, ApiError> {
     let grant = caller.authorise(Privilege::DatastoreAllocateTemplate, &ObjectPath::Storage)?;
-    let recipe = recipes(engine).and_then(|f| f.load(&call.recipe)).map_err(|e| refuse(&e))?;
+    let stages = recipes(engine).and_then(|f| f.load_stages(&call.recipe)).map_err(|e| refuse(&e))?;
     images::build::check_tools().map_err(|e| unavailable(&e))?;
-    templates::build(engine, recipe, &grant.user)
+    templates::build(engine, stages, &grant.user)
 }
 
 fn recipes(engine: &Engine) -> Result<RecipeFolder, RecipeError> {
@@ -74,7 +74,10 @@ fn refuse(error: &RecipeError) -> ApiError {
     let kind = match error {
         RecipeError::Unknown { .. } => ErrorKind::NotFound,
         RecipeError::NoFolder | RecipeError::Read(..) => ErrorKind::Unavailable,
-        RecipeError::Toml(..) | RecipeError::Value { .. } | RecipeError::Hook { .. } => ErrorKind::Invalid,
+        RecipeError::Toml(..)
+        | RecipeError::Value { .. }
+        | RecipeError::Hook { .. }
+        | RecipeError::Circle(_) => ErrorKind::Invalid,
     };
     // A parser's text has several lines and the operator reads one.
     ApiError::new(kind, chain(error).split_whitespace().collect::<Vec<_>>().join(" "))

@@ -1,11 +1,17 @@
 //! Building, importing and removing container templates.
 
-use std::{fs::File, os::fd::OwnedFd, sync::Arc};
+use std::{
+    fs::File,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use images::{
     Recipe,
     build::{Event, Order},
     import::plain_manifest,
+    recipe::Hook,
 };
 use model::{
     TaskId, TemplateName,
@@ -78,43 +84,89 @@ fn install(
         size: installed.size,
         packages: manifest.packages,
         installed: now,
+        title: manifest.title,
+        memory_min: manifest.memory_min,
+        application: manifest.application,
     };
     engine.store().put_template(&template).map_err(|e| chain(&e))?;
     remove_unused(engine)
 }
 
-/// Begins a build; the finished archive is kept and installed.
-pub(crate) fn build(engine: &Arc<Engine>, recipe: Recipe, user: &UserId) -> Result<TaskId, ApiError> {
-    let name = recipe.summary.name.clone();
-    let prepared = prepare(engine, TaskKind::TemplateBuild, IMPORT, name.as_str(), user)?;
+/// Begins a build; the finished archive is kept and installed. `stages` are the recipe and what it stands on,
+/// the lowest first.
+pub(crate) fn build(engine: &Arc<Engine>, stages: Vec<Recipe>, user: &UserId) -> Result<TaskId, ApiError> {
+    let name = stages.last().map_or(IMPORT, |r| r.summary.name.as_str()).to_owned();
+    let prepared = prepare(engine, TaskKind::TemplateBuild, IMPORT, &name, user)?;
     let number = prepared.id().parts().map_or(0, |p| p.number);
     prepared.run(move |engine, handle| {
-        let now = clock::now();
-        let order = Order {
-            recipe: &recipe,
-            version: format!("{}.{}", recipe.summary.version, clock::date(now)),
-            // The day, not the second: two builds of one day from the same packages are the same bytes.
-            date: now - now.rem_euclid(86_400),
-            mirror: engine.config.mirror.as_deref(),
-        };
-        if let Some(mirror) = order.mirror {
+        if let Some(mirror) = &engine.config.mirror {
             handle.log(&format!("WARN: packages come from {mirror} only, without separate security updates"));
         }
-        let built = engine
-            .images
-            .build(&order, &format!("build-{number}"), &handle.is_cancelled, &mut |event| match event {
-                Event::Step(step) => handle.step(&step),
-                Event::Percent(percent) => handle.progress(percent),
-                Event::Line(line) => handle.log(&line),
-            })
-            .map_err(|e| chain(&e))?;
-        let archive = built.archive().map_err(|e| chain(&e))?;
-        let unique = format!("import-{number}");
-        install(engine, handle, archive, &unique, Some(name), TemplateOrigin::Built)?;
-        let path = built.keep().map_err(|e| chain(&e))?;
-        handle.log(&format!("archive {}", path.display()));
+        let mut parent = None;
+        for (stage, recipe) in stages.iter().enumerate() {
+            let is_last = stage + 1 == stages.len();
+            parent = match kept(engine, recipe).filter(|_| !is_last) {
+                Some(archive) => {
+                    handle.log(&format!("on {}", recipe.summary.title));
+                    Some(archive)
+                }
+                None => {
+                    let finish = stages[..=stage].iter().flat_map(|r| r.finish.clone()).collect();
+                    Some(build_stage(
+                        engine,
+                        handle,
+                        recipe,
+                        parent.as_deref(),
+                        finish,
+                        &format!("{number}-{stage}"),
+                    )?)
+                }
+            };
+        }
         Ok(())
     })
+}
+
+/// The archive of a recipe that was built as it is now.
+fn kept(engine: &Engine, recipe: &Recipe) -> Option<PathBuf> {
+    let template = engine.store().find_template(&recipe.summary.name).ok()??;
+    let is_of_recipe = template.version.starts_with(&format!("{}.", recipe.summary.version));
+    engine.images.kept_archive(&template.name, &template.version).filter(|_| is_of_recipe)
+}
+
+fn build_stage(
+    engine: &Engine,
+    handle: &Handle,
+    recipe: &Recipe,
+    parent: Option<&Path>,
+    finish: Vec<Hook>,
+    unique: &str,
+) -> Result<PathBuf, Failure> {
+    let now = clock::now();
+    let order = Order {
+        recipe,
+        parent,
+        finish,
+        version: format!("{}.{}", recipe.summary.version, clock::date(now)),
+        // The day, not the second: two builds of one day from the same packages are the same bytes.
+        date: now - now.rem_euclid(86_400),
+        mirror: engine.config.mirror.as_deref(),
+    };
+    handle.log(&format!("builds {} {}", recipe.summary.name, order.version));
+    let built = engine
+        .images
+        .build(&order, &format!("build-{unique}"), &handle.is_cancelled, &mut |event| match event {
+            Event::Step(step) => handle.step(&step),
+            Event::Percent(percent) => handle.progress(percent),
+            Event::Line(line) => handle.log(&line),
+        })
+        .map_err(|e| chain(&e))?;
+    let archive = built.archive().map_err(|e| chain(&e))?;
+    let name = Some(recipe.summary.name.clone());
+    install(engine, handle, archive, &format!("import-{unique}"), name, TemplateOrigin::Built)?;
+    let path = built.keep().map_err(|e| chain(&e))?;
+    handle.log(&format!("archive {}", path.display()));
+    Ok(path)
 }
 
 /// Begins a removal.

@@ -14,6 +14,7 @@ use rustix::{
 use tar::EntryType;
 
 use super::{Bounds, Refusal, name::Name};
+use crate::layers::WHITEOUT;
 
 /// The tree that grows.
 pub(super) struct Tree {
@@ -62,7 +63,7 @@ impl Tree {
         }
         let name = Name::parse(&entry.path_bytes())?;
         if name.is_whiteout() {
-            return Err(Refusal::Whiteout(name.shown()));
+            return self.whiteout(&name);
         }
         let attributes = attributes(&mut entry, &name)?;
         match kind {
@@ -144,6 +145,24 @@ impl Tree {
         self.bytes += written;
         attributes.apply(file.as_fd(), name)?;
         rustix::fs::futimens(&file, &times(attributes.mtime)).map_err(|e| refuse(name, e))
+    }
+
+    /// A deletion mark becomes what overlayfs takes for one: a device without number, which anybody may make.
+    fn whiteout(&mut self, name: &Name) -> Result<(), Refusal> {
+        let (parents, last) = name.split().ok_or_else(|| Refusal::Name(name.shown()))?;
+        let gone = last.to_bytes().strip_prefix(WHITEOUT).unwrap_or_default();
+        // A folder as a whole (`.wh..wh..opq`) is marked by its entries one by one here.
+        let is_plain = !gone.is_empty() && gone != b"." && gone != b".." && !gone.starts_with(WHITEOUT);
+        if !self.bounds.has_whiteouts || !is_plain {
+            return Err(Refusal::Whiteout(name.shown()));
+        }
+        let gone = CString::new(gone).map_err(|_| Refusal::Name(name.shown()))?;
+        let parent = self.parent(name, parents)?;
+        if kind_of(parent, &gone).is_some() {
+            return Err(Refusal::ChangedType(name.shown()));
+        }
+        rustix::fs::mknodat(parent, gone, FileType::CharacterDevice, Mode::empty(), 0)
+            .map_err(|e| refuse(name, e))
     }
 
     fn symlink(&mut self, name: &Name, attributes: &Attributes, target: &[u8]) -> Result<(), Refusal> {

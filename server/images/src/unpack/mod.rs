@@ -25,11 +25,13 @@ pub(crate) struct Bounds {
     pub(crate) bytes: u64,
     /// Entries.
     pub(crate) entries: u64,
+    /// Whether it lies on another layer, and may delete from it.
+    pub(crate) has_whiteouts: bool,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { bytes: 64 << 30, entries: 2_000_000 }
+        Self { bytes: 64 << 30, entries: 2_000_000, has_whiteouts: false }
     }
 }
 

@@ -6,9 +6,9 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufRead, BufReader, Read, Seek},
+    io::{self, BufRead, BufReader, BufWriter, Read},
     os::fd::AsFd,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use linux::{process::SingleThreaded, sandbox};
@@ -21,10 +21,11 @@ use rustix::fs::Mode;
 
 use super::{mmdebstrap, tell};
 use crate::{
-    archive::write_archive,
-    build::ARCHIVE,
+    archive,
+    build::{ARCHIVE, PARENT},
+    layers,
     report::{BuildPlan, Report},
-    unpack::Hashing,
+    unpack::{Hashing, decompress},
 };
 
 /// Largest plan.
@@ -84,12 +85,68 @@ fn build(plan: &BuildPlan, scratch: Scratch) -> Result<(), String> {
         Scratch::Disk => work.join("tmp"),
     };
     fs::create_dir_all(&scratch).map_err(failed("make the work folder"))?;
-    let layer = work.join("layer.tar");
-    let packages = mmdebstrap::run(plan, &scratch, &layer, &mut |report| tell(&report))?;
+    let mut parent = match plan.suite {
+        Some(_) => None,
+        None => {
+            tell(&Report::Step("base".into()));
+            Some(Parent::open(work).map_err(failed("read the template that it stands on"))?)
+        }
+    };
+    let order = mmdebstrap::Order {
+        plan,
+        suite: plan.suite.as_ref().or(parent.as_ref().map(|p| &p.suite)).map_or("", String::as_str),
+        parent: parent.as_ref().map(|p| p.tree.as_path()),
+        scratch: &scratch,
+    };
+    let tree = work.join("tree.tar");
+    let packages = mmdebstrap::run(&order, &tree, &mut |report| tell(&report))?;
     tell(&Report::Step("compress".into()));
-    let entry = digest_of(&layer).map_err(failed("read the finished tree"))?;
-    let manifest = Manifest { layers: vec![entry], packages, ..plan.manifest.clone() };
-    pack(&manifest, &layer, &work.join(ARCHIVE)).map_err(failed("write the archive"))
+    let mut layers = parent.as_mut().map(|p| std::mem::take(&mut p.layers)).unwrap_or_default();
+    layers.push(match &parent {
+        None => tree,
+        Some(parent) => own_layer(parent, &tree, plan.manifest.built).map_err(failed("take the layer"))?,
+    });
+    let entries = layers.iter().map(|l| digest_of(l)).collect::<io::Result<Vec<_>>>();
+    let entries = entries.map_err(failed("read the finished tree"))?;
+    let manifest = Manifest { layers: entries, packages, ..plan.manifest.clone() };
+    pack(&manifest, &layers, &work.join(ARCHIVE)).map_err(failed("write the archive"))
+}
+
+/// The template that a stage stands on.
+struct Parent {
+    /// Debian's release.
+    suite: String,
+    /// Tar files of its layers.
+    layers: Vec<PathBuf>,
+    /// One tar file with all that they make.
+    tree: PathBuf,
+}
+
+impl Parent {
+    fn open(work: &Path) -> io::Result<Self> {
+        let archive = work.join(PARENT);
+        let stream = decompress(File::open(&archive)?)?;
+        let layers = archive::extract_layers(stream, work)?;
+        let tree = work.join("parent.tar");
+        let mut files = layers.iter().map(File::open).collect::<io::Result<Vec<_>>>()?;
+        let mut out = File::create_new(&tree)?;
+        layers::write_merged(&mut files, BufWriter::with_capacity(1 << 20, &mut out))?;
+        fs::remove_file(archive)?;
+        let suite = layers::read_text(&mut File::open(&tree)?, b"etc/os-release")
+            .or_else(|_| layers::read_text(&mut File::open(&tree)?, b"usr/lib/os-release"))?;
+        let suite = suite.lines().find_map(|l| l.strip_prefix("VERSION_CODENAME=").map(str::to_owned));
+        let suite = suite.ok_or_else(|| io::Error::other("it does not say of which release it is"))?;
+        Ok(Self { suite, layers, tree })
+    }
+}
+
+fn own_layer(parent: &Parent, tree: &Path, date: i64) -> io::Result<PathBuf> {
+    let path = tree.with_file_name("own.tar");
+    let out = BufWriter::with_capacity(1 << 20, File::create_new(&path)?);
+    let date = u64::try_from(date).unwrap_or(0);
+    layers::write_difference(&mut File::open(&parent.tree)?, &mut File::open(tree)?, out, date)?;
+    fs::remove_file(tree)?;
+    Ok(path)
 }
 
 fn digest_of(layer: &Path) -> io::Result<ManifestLayer> {
@@ -99,9 +156,7 @@ fn digest_of(layer: &Path) -> io::Result<ManifestLayer> {
     Ok(ManifestLayer { digest: hashing.digest(), size })
 }
 
-fn pack(manifest: &Manifest, layer: &Path, archive: &Path) -> io::Result<()> {
-    let mut data = File::open(layer)?;
-    data.rewind()?;
-    let out = File::options().write(true).create_new(true).open(archive)?;
-    write_archive(out, manifest, [data])?.sync_all()
+fn pack(manifest: &Manifest, layers: &[PathBuf], archive: &Path) -> io::Result<()> {
+    let data = layers.iter().map(File::open).collect::<io::Result<Vec<_>>>()?;
+    archive::write_archive(File::create_new(archive)?, manifest, data)?.sync_all()
 }

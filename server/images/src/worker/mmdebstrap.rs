@@ -5,6 +5,7 @@
 
 use std::{
     collections::VecDeque,
+    fmt::Write as _,
     fs,
     io::{self, BufRead, BufReader, Read},
     os::unix::fs::PermissionsExt,
@@ -12,7 +13,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::report::{BuildPlan, Report};
+use crate::{
+    recipe::SystemUser,
+    report::{BuildPlan, Report},
+};
 
 /// The tool, and its package.
 pub(crate) const TOOL: (&str, &str) = ("/usr/bin/mmdebstrap", "mmdebstrap");
@@ -27,17 +31,27 @@ const LINES_MAX: usize = 5000;
 /// Last lines that are shown after a failure.
 const LAST_LINES: usize = 20;
 
-/// Builds the tree below `scratch` and its tar at `layer`; gives the packages as `name version`.
+/// What to build.
+pub(super) struct Order<'a> {
+    pub(super) plan: &'a BuildPlan,
+    /// Debian's release.
+    pub(super) suite: &'a str,
+    /// Tar file of the tree that it stands on.
+    pub(super) parent: Option<&'a Path>,
+    /// Where the tree grows.
+    pub(super) scratch: &'a Path,
+}
+
+/// Builds a tree and its tar at `tar`; gives the packages as `name version`.
 pub(super) fn run(
-    plan: &BuildPlan,
-    scratch: &Path,
-    layer: &Path,
+    order: &Order<'_>,
+    tar: &Path,
     tell: &mut dyn FnMut(Report),
 ) -> Result<Vec<String>, String> {
     let failed = |what: &'static str| move |e: io::Error| format!("cannot {what}: {e}");
     furnish().map_err(failed("furnish /etc"))?;
-    let list = scratch.join("packages");
-    let mut command = command(plan, scratch, &list, layer).map_err(failed("write the hooks"))?;
+    let list = order.scratch.join("packages");
+    let mut command = command(order, &list, tar).map_err(failed("write the hooks"))?;
     let mut child = command.spawn().map_err(failed("start mmdebstrap"))?;
     let output = child.stderr.take().ok_or("mmdebstrap has no output")?;
     let mut reader = Reader::new(tell);
@@ -64,29 +78,52 @@ fn furnish() -> io::Result<()> {
     fs::write("/etc/hostname", "localhost\n")
 }
 
-fn command(plan: &BuildPlan, scratch: &Path, list: &Path, layer: &Path) -> io::Result<Command> {
+fn command(order: &Order<'_>, list: &Path, tar: &Path) -> io::Result<Command> {
+    let Order { plan, scratch, .. } = order;
     let mut command = Command::new(TOOL.0);
+    let users = scratch.join("users");
+    write_script(&users, &users_script(&plan.users))?;
+    match order.parent {
+        None => {
+            // Between the essential packages and the others: passwd is there, and nobody has taken an id.
+            command.arg("--variant=minbase").arg(format!("--essential-hook={}", users.display()));
+        }
+        Some(parent) => {
+            let unpack =
+                format!("tar -C \"$1\" -xf {} --numeric-owner --exclude './dev/*'", parent.display());
+            let options = "--xattrs --xattrs-include='*'";
+            command.args(["--variant=custom", &format!("--setup-hook={unpack} {options}")]);
+            command.arg(format!("--setup-hook={}", users.display()));
+        }
+    }
     command
-        .args(["--verbose", "--mode=unshare", "--format=tar", "--variant=minbase"])
+        .args(["--verbose", "--mode=unshare", "--format=tar"])
         // Hooks see to the last one: systemd wants another machine-id than mmdebstrap.
         .arg("--skip=check/signed-by,chroot/mount/sys,cleanup/reproducible")
         .arg(format!("--architectures={}", plan.manifest.architecture))
         .arg(format!("--include={}", plan.packages.join(",")));
     let folder = scratch.join("hooks");
     fs::create_dir(&folder)?;
-    for hook in &plan.hooks {
-        let path = folder.join(&hook.name);
-        fs::write(&path, &hook.script)?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+    if !plan.files.is_empty() {
+        let files = scratch.join("files");
+        write_files(plan, &files)?;
+        // As if they were packed: no owner, date or link of the tree's is taken over.
+        let copy = format!("cp -R --no-preserve=all --preserve=mode {}/. \"$1\"", files.display());
+        command.arg(format!("--customize-hook={copy}"));
+    }
+    for (number, hook) in plan.hooks.iter().enumerate() {
+        // Hooks of several recipes come together here.
+        let path = folder.join(format!("{number:03}-{}", hook.name));
+        write_script(&path, &hook.script)?;
         command.arg(format!("--customize-hook={}", path.display()));
     }
     let list = format!(
         "dpkg-query --admindir=\"$1/var/lib/dpkg\" -W -f '${{Package}} ${{Version}}\\n' > {}",
         list.display()
     );
-    command.arg(format!("--customize-hook={list}")).arg(&plan.suite).arg(layer);
+    command.arg(format!("--customize-hook={list}")).arg(order.suite).arg(tar);
     if let Some(mirror) = &plan.mirror {
-        for suite in [plan.suite.clone(), format!("{}-updates", plan.suite)] {
+        for suite in [order.suite.to_owned(), format!("{}-updates", order.suite)] {
             command.arg(format!("deb {mirror} {suite} main"));
         }
     }
@@ -102,6 +139,41 @@ fn command(plan: &BuildPlan, scratch: &Path, list: &Path, layer: &Path) -> io::R
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
     Ok(command)
+}
+
+fn write_script(path: &Path, script: &str) -> io::Result<()> {
+    fs::write(path, script)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+}
+
+/// Makes users and groups with their ids in the tree; one that is there keeps what it has.
+fn users_script(users: &[SystemUser]) -> String {
+    let mut script = "#!/bin/sh\nset -eu\nroot=$1\n".to_owned();
+    for SystemUser { name, id, home } in users {
+        for (file, line) in [
+            ("group", format!("{name}:x:{id}:")),
+            ("gshadow", format!("{name}:!::")),
+            ("passwd", format!("{name}:x:{id}:{id}::{home}:/usr/sbin/nologin")),
+            ("shadow", format!("{name}:!*:::::::")),
+        ] {
+            // The shadow files are made later from the others, when they are not there yet.
+            let file = format!("\"$root/etc/{file}\"");
+            let _ =
+                writeln!(script, "[ ! -e {file} ] || grep -q '^{name}:' {file} || echo '{line}' >> {file}");
+        }
+    }
+    script
+}
+
+fn write_files(plan: &BuildPlan, folder: &Path) -> io::Result<()> {
+    for file in &plan.files {
+        let path = folder.join(&file.path);
+        fs::create_dir_all(path.parent().unwrap_or(folder))?;
+        fs::write(&path, &file.text)?;
+        let mode = if file.is_executable { 0o755 } else { 0o644 };
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
+    }
+    Ok(())
 }
 
 /// Steps by the line with which mmdebstrap begins them.

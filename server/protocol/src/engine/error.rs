@@ -101,6 +101,11 @@ fn kind(refusal: &Refusal) -> ErrorKind {
         | R::NotAUser { .. }
         | R::NotAnSshKey { .. }
         | R::NotAPreference { .. }
+        | R::NoParameter { .. }
+        | R::ParameterMissing { .. }
+        | R::ParameterLength { .. }
+        | R::ParameterControlCharacter { .. }
+        | R::ParameterValue { .. }
         | R::MemoryTooSmall { .. }
         | R::MemoryAboveHost { .. }
         | R::SwapOutOfRange { .. }
