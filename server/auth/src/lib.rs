@@ -11,6 +11,7 @@
 //! | [`session`] | user → ticket for the cookie, its hash for the database, anti-forgery token |
 //! | [`setup_code`] | nothing → code for the person, hash for the database |
 //! | [`console_ticket`] | nothing → one-use value |
+//! | [`vault`] | secret → sealed text, and back |
 //! | [`throttle`] | failures → how long to wait |
 
 pub mod console_ticket;
@@ -19,6 +20,7 @@ pub mod random;
 pub mod session;
 pub mod setup_code;
 pub mod throttle;
+pub mod vault;
 
 pub use console_ticket::ConsoleTicket;
 pub use password::{hash_password, hash_root_password, verify_dummy, verify_password};
@@ -26,6 +28,7 @@ pub use random::RandomError;
 pub use session::{CsrfToken, SessionToken};
 pub use setup_code::SetupCode;
 pub use throttle::Throttle;
+pub use vault::Vault;
 
 /// Whether two texts are equal, in a time that depends on their lengths only.
 fn is_same(a: &str, b: &str) -> bool {

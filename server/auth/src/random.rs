@@ -19,6 +19,23 @@ pub fn bytes<const N: usize>() -> Result<[u8; N], RandomError> {
     Ok(bytes)
 }
 
+/// A password of so many characters, without those that look alike: 5.8 bits each.
+///
+/// # Errors
+/// When the kernel gives no random bytes.
+pub fn password(length: u8) -> Result<Zeroizing<String>, RandomError> {
+    const LETTERS: &[u8] = b"abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+    let mut text = Zeroizing::new(String::new());
+    while text.len() < length.into() {
+        // A byte past the last whole round would favour the first letters.
+        let byte = usize::from(bytes::<1>()?[0]);
+        if byte < 256 / LETTERS.len() * LETTERS.len() {
+            text.push(char::from(LETTERS[byte % LETTERS.len()]));
+        }
+    }
+    Ok(text)
+}
+
 /// A random UUID (version 4) in its usual form.
 ///
 /// # Errors

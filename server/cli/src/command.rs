@@ -67,6 +67,25 @@ pub enum Command {
         /// Container number or name.
         id: ContainerRef,
     },
+    /// Show how to get into a container's application: address, user, password.
+    Access {
+        /// Container number or name.
+        id: ContainerRef,
+        /// Show the password too; the audit log remembers it.
+        #[arg(long)]
+        reveal: bool,
+    },
+    /// Show how far a container's first boot is, and how its application is.
+    Health {
+        /// Container number or name.
+        id: ContainerRef,
+        /// Wait until it is healthy; fail when it becomes unhealthy.
+        #[arg(long)]
+        wait: bool,
+        /// Run the rest of a first boot that failed once more.
+        #[arg(long)]
+        retry: bool,
+    },
     /// Start a container.
     Start {
         /// Container number or name.
@@ -150,6 +169,11 @@ pub enum TemplateCommand {
     Available,
     /// List installed templates.
     List,
+    /// List what the first boot of an installed template is told by --param.
+    Parameters {
+        /// Its name.
+        name: TemplateName,
+    },
     /// Build a template from its recipe and install it.
     Build {
         /// The recipe's name.
@@ -248,6 +272,10 @@ pub struct CreateOptions {
     /// Read root's password from standard input, one line; without it root has none.
     #[arg(long)]
     pub password_stdin: bool,
+    /// What the template's first boot is told, such as site_title="My blog"; NAME=@FILE takes the value from a
+    /// file (for passwords). `kiste template parameters TEMPLATE` lists them.
+    #[arg(long = "param", value_name = "NAME=VALUE")]
+    pub parameters: Vec<String>,
     /// Start it when it is made.
     #[arg(long)]
     pub start: bool,

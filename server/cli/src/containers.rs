@@ -44,12 +44,28 @@ pub(crate) fn create(session: &Session, options: &CreateOptions) -> Result<u8, C
         password: if options.password_stdin { Some(read_password()?) } else { None },
         ssh_keys,
         mac: None,
+        parameters: options.parameters.iter().map(|p| parameter(p)).collect::<Result<_, _>>()?,
     })?;
     if !session.is_json && session.is_waiting {
         eprintln!("creating {} ({})", created.name, created.vmid);
     }
     tasks::follow(session, &created.task)?;
     if session.is_json && session.is_waiting { status(session, created.vmid.into()) } else { Ok(0) }
+}
+
+/// `NAME=VALUE` or `NAME=@FILE`; a file's last line break is not part of the value.
+fn parameter(text: &str) -> Result<(String, Secret), CliError> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or_else(|| CliError::Usage(format!("--param {text}: write NAME=VALUE or NAME=@FILE")))?;
+    let value = match value.strip_prefix('@') {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|e| CliError::File(path.into(), e))?;
+            Secret::new(text.trim_end_matches(['\r', '\n']))
+        }
+        None => Secret::new(value),
+    };
+    Ok((name.to_owned(), value))
 }
 
 /// One line of standard input, so that no password stands in a list of processes.

@@ -8,6 +8,7 @@
     reason = "this crate is the one that talks to a terminal"
 )]
 
+mod applications;
 mod command;
 mod containers;
 mod node;
@@ -81,6 +82,8 @@ pub fn run(kiste: Kiste, socket: &Path) -> Result<u8, CliError> {
         Command::Status { id } => containers::status(&session, id),
         Command::Config { id } => containers::config(&session, id),
         Command::Stats { id } => containers::stats(&session, id),
+        Command::Access { id, reveal } => applications::access(&session, &id, reveal),
+        Command::Health { id, wait, retry } => applications::health(&session, &id, wait, retry),
         Command::Start { id } => containers::start(&session, id),
         Command::Stop { id } => containers::stop(&session, id),
         Command::Shutdown { id, timeout } => containers::shutdown(&session, id, timeout),

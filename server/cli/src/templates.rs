@@ -2,7 +2,7 @@
 
 use std::{fs::File, os::fd::AsFd, path::Path};
 
-use model::{TemplateName, template::RecipeSummary};
+use model::{Refusal, TemplateName, template::RecipeSummary};
 use protocol::engine::{
     calls::{BuildTemplate, ImportTemplate, ListRecipes, ListTemplates, RemoveTemplate},
     client::Caller,
@@ -15,6 +15,7 @@ pub(crate) fn run(session: &Session, verb: TemplateCommand) -> Result<u8, CliErr
     match verb {
         TemplateCommand::Available => available(session),
         TemplateCommand::List => list(session),
+        TemplateCommand::Parameters { name } => parameters(session, &name),
         TemplateCommand::Build { name } => build(session, name),
         TemplateCommand::Import { file, name } => import(session, &file, name),
         TemplateCommand::Remove { name } => {
@@ -47,6 +48,26 @@ fn available(session: &Session) -> Result<u8, CliError> {
     });
     let header = ["NAME", "VERSION", "INSTALLED", "MEMORY FROM", "DISK FROM", "DESCRIPTION"];
     Ok(show::table(&header, rows))
+}
+
+fn parameters(session: &Session, name: &TemplateName) -> Result<u8, CliError> {
+    let installed = session.client.call(ListTemplates {})?;
+    let unknown = || CliError::Usage(Refusal::NoTemplate { name: name.to_string() }.to_string());
+    let template = installed.into_iter().find(|t| t.name == *name).ok_or_else(unknown)?;
+    let all = template.application.parameters;
+    if session.is_json {
+        return show::json(&all);
+    }
+    let rows = all.into_iter().map(|p| {
+        let default = match (&p.default, p.generate) {
+            (_, Some(length)) => format!("made up, {length} characters"),
+            (Some(default), None) if default.is_empty() => "empty".to_owned(),
+            (Some(default), None) => default.clone(),
+            (None, None) => "must be given".to_owned(),
+        };
+        vec![p.name, p.kind.as_str().to_owned(), default, p.label.en, p.help.en]
+    });
+    Ok(show::table(&["NAME", "KIND", "DEFAULT", "WHAT", "HELP"], rows))
 }
 
 /// With `--json` the installed template is printed at the end.

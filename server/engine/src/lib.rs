@@ -16,6 +16,7 @@
 
 mod access;
 mod api;
+mod applications;
 mod audit;
 mod clock;
 pub mod doctor;
@@ -27,6 +28,7 @@ mod server;
 mod sign_in;
 mod streams;
 mod tasks;
+mod vault;
 
 use std::{
     collections::BTreeMap,
@@ -73,6 +75,10 @@ pub struct Engine {
     /// Containers whose init runs, as their shims said last.
     live: Mutex<BTreeMap<Vmid, ShimInfo>>,
     readings: Mutex<BTreeMap<Vmid, protocol::engine::view::Usage>>,
+    /// Applications, as last seen.
+    seen: Mutex<applications::AllSeen>,
+    /// For what is remembered of them.
+    vault: auth::Vault,
     watcher: OnceLock<Watcher>,
     /// Unix seconds; part of task ids.
     started: u32,
@@ -102,6 +108,9 @@ pub enum OpenError {
     /// No network is free, or the kept one is crooked.
     #[error("no free private network was found: set `subnet` in the configuration")]
     Subnet,
+    /// The key of the stored secrets.
+    #[error("the key file secret.key in the data folder cannot be read or made")]
+    Key(#[source] std::io::Error),
     /// Threads or sockets.
     #[error("the engine cannot start its threads")]
     Threads(#[source] std::io::Error),
@@ -128,6 +137,7 @@ impl Engine {
             return Err(OpenError::LostDatabase(database));
         }
         let store = Store::open(&database)?;
+        let vault = vault::open(&config.data_dir).map_err(OpenError::Key)?;
         let pool = Box::new(Plain::new(&config.data_dir));
         let images = ImageStore { data_dir: config.data_dir.clone(), worker, ids: config.ids.own_slot() };
         let runtime = Runtime::new(&config.run_dir, &config.bridge)?;
@@ -152,6 +162,8 @@ impl Engine {
             changing: Mutex::default(),
             live: Mutex::default(),
             readings: Mutex::default(),
+            seen: Mutex::default(),
+            vault,
             watcher: OnceLock::new(),
             _lock: lock,
             config,
@@ -181,6 +193,8 @@ impl Engine {
         let engine = Arc::clone(self);
         let serve_web = move || server::serve(&engine, &web, access::Door::Web, web_uid.0);
         spawn("web socket", Box::new(serve_web))?;
+        let engine = Arc::clone(self);
+        spawn("applications", Box::new(move || applications::look_after_forever(&engine)))?;
         let engine = Arc::clone(self);
         spawn("observe", Box::new(move || observe::observe_forever(&engine)))
     }

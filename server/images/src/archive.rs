@@ -103,6 +103,7 @@ mod tests {
             title: "Tiny".into(),
             memory_min: Bytes::mib(64),
             application: model::Application::default(),
+            recipe: None,
         }
     }
 

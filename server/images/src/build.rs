@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use model::{TemplateName, template::Manifest};
+use model::{Digest, TemplateName, template::Manifest};
 use rustix::fs::OFlags;
 use thiserror::Error;
 
@@ -42,6 +42,8 @@ pub struct Order<'a> {
     pub recipe: &'a Recipe,
     /// Archive of the template that it stands on; `None`: of a release of Debian.
     pub parent: Option<&'a Path>,
+    /// The recipe's digest, [`Recipe::digest`].
+    pub digest: Digest,
     /// Scripts that run last: those of all stages, the lowest first.
     pub finish: Vec<Hook>,
     /// The template's version.
@@ -208,6 +210,7 @@ fn plan(order: &Order<'_>) -> BuildPlan {
             title: recipe.summary.title.clone(),
             memory_min: recipe.summary.memory_min,
             application: recipe.summary.application.clone(),
+            recipe: Some(order.digest.clone()),
         },
         suite: match &recipe.base {
             Base::Suite(suite) => Some(suite.clone()),

@@ -238,5 +238,6 @@ pub fn plain_manifest(name: TemplateName, version: String, now: i64) -> Manifest
         title: String::new(),
         memory_min: Bytes(0),
         application: model::Application::default(),
+        recipe: None,
     }
 }

@@ -1,6 +1,9 @@
 //! A container: what is wanted of it and what is seen of it. Two types, compared only by the reconciler.
 
-use crate::{ContainerName, Hostname, Limits, TemplateName, Vmid, network::Nic, template::ImageRef};
+use crate::{
+    Application, ContainerName, Hostname, Limits, TemplateName, Vmid, application::Values, network::Nic,
+    template::ImageRef,
+};
 
 /// Everything that is decided about one container; the engine's database owns it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -23,8 +26,24 @@ pub struct ContainerConfig {
     pub nic: Option<Nic>,
     /// Whether it starts with the node.
     pub is_onboot: bool,
+    /// The application in it, when its template has one.
+    #[serde(default)]
+    pub application: Option<Box<InstalledApplication>>,
     /// Counts changes; a form sends it back, so that a stale form is refused.
     pub version: u64,
+}
+
+/// The application that a container was made with.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct InstalledApplication {
+    /// Its name for people.
+    pub title: String,
+    /// Version of the template.
+    pub version: String,
+    /// What the template said of it.
+    pub about: Application,
+    /// Parameters that are no secrets.
+    pub values: Values,
 }
 
 /// What the operator asked for.

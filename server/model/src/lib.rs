@@ -12,6 +12,7 @@
 //! | [`container`], [`stats`] | configuration, status, what the kernel shows |
 //! | [`template`] | container templates: recipe, manifest, image |
 //! | [`application`] | parameters, ports, health and access of a template's application |
+//! | [`health`] | first boot and health of an application |
 //! | [`task`] | task ids in Proxmox's UPID form, states, steps |
 //! | [`access`] | users, privileges, roles, object paths |
 //! | [`refusal`] | why something was refused, for every language |
@@ -27,6 +28,7 @@ pub mod container;
 pub mod digest;
 pub mod error_chain;
 pub mod finding;
+pub mod health;
 pub mod idmap;
 pub mod limits;
 pub mod name;

@@ -123,6 +123,12 @@ pub enum Refusal {
     Busy { name: String, task: String },
     #[error("the task has ended already")]
     TaskEnded,
+    #[error("container {name} has no stored password")]
+    NoPassword { name: String },
+    #[error("the first boot of {name} has not failed: there is nothing to try again")]
+    NothingToRetry { name: String },
+    #[error("the first boot of {name} failed again: its status says at which script")]
+    RetryFailed { name: String },
     #[error("no archive came with it: choose a file")]
     NoArchive,
     #[error("the upload was cut off: try again")]

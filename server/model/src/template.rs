@@ -69,6 +69,9 @@ pub struct Manifest {
     /// What runs in it.
     #[serde(default)]
     pub application: Application,
+    /// Digest of the recipe that it was built from, with all that it stands on.
+    #[serde(default)]
+    pub recipe: Option<Digest>,
 }
 
 /// One layer in a manifest.
@@ -111,6 +114,9 @@ pub struct ContainerTemplate {
     /// What runs in it.
     #[serde(default)]
     pub application: Application,
+    /// Digest of the recipe that it was built from, with all that it stands on.
+    #[serde(default)]
+    pub recipe: Option<Digest>,
 }
 
 /// Where a template came from.

@@ -105,6 +105,8 @@ pub enum Injection {
     RootPassword(String),
     /// Public keys for root, one a line.
     SshKeys(String),
+    /// What the first boot is told, by name.
+    Parameters(std::collections::BTreeMap<String, String>),
 }
 
 impl std::fmt::Debug for Injection {
@@ -114,6 +116,7 @@ impl std::fmt::Debug for Injection {
             Self::Network => "Network",
             Self::RootPassword(_) => "RootPassword",
             Self::SshKeys(_) => "SshKeys",
+            Self::Parameters(_) => "Parameters",
         })
     }
 }

@@ -3,10 +3,11 @@
 //! The socket is SEQPACKET, one frame a packet: a kind byte, then the body. The shim serves it; the
 //! engine hands one end to the web process or the command line and never gives out a pty itself.
 
-use std::os::fd::BorrowedFd;
+use std::{os::fd::BorrowedFd, time::Duration};
 
 pub use rustix::net::{RecvFlags, SendFlags};
 use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
     net::{Shutdown, recv, send, shutdown},
 };
@@ -116,6 +117,28 @@ impl<'a> Frame<'a> {
     ) -> Result<Option<Self>, Errno> {
         let n = rustix::io::retry_on_intr(|| recv(socket, &mut *buffer, flags)).map(|(n, _)| n)?;
         Ok(buffer.get(..n).and_then(Frame::parse))
+    }
+}
+
+/// What a viewer has heard.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Heard<'a> {
+    /// A frame.
+    Frame(Frame<'a>),
+    /// The peer has closed, spoke crooked, or nothing came in time.
+    Nothing,
+}
+
+/// Waits for one frame.
+pub fn hear<'a>(socket: BorrowedFd<'_>, buffer: &'a mut [u8], patience: Duration) -> Heard<'a> {
+    let mut fds = [PollFd::from_borrowed_fd(socket, PollFlags::IN)];
+    let patience = Timespec::try_from(patience).unwrap_or_default();
+    match rustix::io::retry_on_intr(|| poll(&mut fds, Some(&patience))) {
+        Ok(1..) => match Frame::recv(socket, buffer, RecvFlags::DONTWAIT) {
+            Ok(Some(frame)) => Heard::Frame(frame),
+            _ => Heard::Nothing,
+        },
+        _ => Heard::Nothing,
     }
 }
 

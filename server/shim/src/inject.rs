@@ -5,6 +5,7 @@
 //! shim is single-threaded.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, OpenOptions},
     io::{self, Read, Write},
     os::{
@@ -92,6 +93,7 @@ fn apply(injection: &Injection) -> Result<(), Failure> {
         Injection::Network => set_network().at("set up the network"),
         Injection::RootPassword(hash) => set_password(hash).at("set the root password"),
         Injection::SshKeys(keys) => set_ssh_keys(keys).at("set the ssh keys"),
+        Injection::Parameters(values) => set_parameters(values).at("hand over the parameters"),
     }
 }
 
@@ -212,4 +214,17 @@ fn set_ssh_keys(keys: &str) -> io::Result<()> {
         }
     }
     replace("/root/.ssh/authorized_keys", 0o600, &text)
+}
+
+/// One file a value, so that no value is ever read as a script. The first boot takes them away.
+fn set_parameters(values: &BTreeMap<String, String>) -> io::Result<()> {
+    let folder = "/var/lib/kiste/first-boot/parameters";
+    fs::DirBuilder::new().mode(0o700).recursive(true).create(folder)?;
+    for (name, value) in values {
+        if name.contains(['/', '.']) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        replace(&format!("{folder}/{name}"), 0o600, value)?;
+    }
+    Ok(())
 }

@@ -5,7 +5,11 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 use model::{ContainerConfig, PowerState, Vmid};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::{Store, StoreError, taken};
+use crate::{
+    Store, StoreError,
+    applications::{SealedSecrets, insert_secrets},
+    taken,
+};
 
 /// One container's rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +55,7 @@ impl Store {
     pub fn insert_container(
         &self,
         config: &ContainerConfig,
+        secrets: &SealedSecrets,
         uuid: &str,
         task: &str,
     ) -> Result<i64, StoreError> {
@@ -79,6 +84,7 @@ impl Store {
                 "INSERT INTO container_state VALUES (?1, 'off', NULL, ?2)",
                 params![config.vmid.get(), uuid],
             )?;
+            insert_secrets(c, config.vmid, secrets)?;
             crate::journal::insert(c, "create", &config.vmid.to_string(), task, "")
         })
     }
@@ -235,11 +241,12 @@ pub(crate) mod tests {
                 address: Ipv4Addr::new(10, 0, 0, u8::try_from(vmid).unwrap()),
             }),
             is_onboot: false,
+            application: None,
             version: 1,
         }
     }
 
-    fn store() -> Store {
+    pub(crate) fn store() -> Store {
         let store = Store::in_memory().unwrap();
         store.put_template(&crate::templates::tests::template("debian-12", 1)).unwrap();
         store
@@ -249,7 +256,7 @@ pub(crate) mod tests {
     fn a_container_needs_its_template_to_the_last() {
         let store = store();
         let gone = |c: &ContainerConfig| {
-            matches!(store.insert_container(c, "u", "t"), Err(StoreError::TemplateGone(_)))
+            matches!(store.insert_container(c, &[], "u", "t"), Err(StoreError::TemplateGone(_)))
         };
         assert!(gone(&ContainerConfig { template: "other".parse().unwrap(), ..config(100, "web") }));
         store.put_template(&crate::templates::tests::template("debian-12", 2)).unwrap();
@@ -263,7 +270,7 @@ pub(crate) mod tests {
     fn a_changed_name_and_interface_are_checked_and_the_old_ones_free() {
         let store = store();
         for (n, name) in [(100, "web"), (101, "db")] {
-            store.insert_container(&config(n, name), "u", "t").unwrap();
+            store.insert_container(&config(n, name), &[], "u", "t").unwrap();
         }
         let web = config(100, "web");
         let taken = |c: &ContainerConfig| matches!(store.update_container(c), Err(StoreError::Taken { .. }));
@@ -277,7 +284,7 @@ pub(crate) mod tests {
     #[test]
     fn power_and_error_stay_apart_from_what_was_decided() {
         let store = store();
-        store.insert_container(&config(100, "web"), "u", "t").unwrap();
+        store.insert_container(&config(100, "web"), &[], "u", "t").unwrap();
         store.set_power(Vmid::FIRST, PowerState::On).unwrap();
         store.set_last_error(Vmid::FIRST, Some("no init")).unwrap();
         let row = store.find_container(Vmid::FIRST).unwrap().unwrap();
@@ -288,8 +295,8 @@ pub(crate) mod tests {
     #[test]
     fn whatever_must_be_unique_is_named_when_it_is_taken() {
         let store = store();
-        store.insert_container(&config(100, "web"), "u", "t").unwrap();
-        let refused = |c: ContainerConfig| match store.insert_container(&c, "u", "t") {
+        store.insert_container(&config(100, "web"), &[], "u", "t").unwrap();
+        let refused = |c: ContainerConfig| match store.insert_container(&c, &[], "u", "t") {
             Err(StoreError::Taken { what, given }) => format!("{what} {given}"),
             other => panic!("{other:?}"),
         };
@@ -316,7 +323,7 @@ pub(crate) mod tests {
     fn a_stale_change_is_refused() {
         let store = store();
         let first = config(100, "web");
-        store.insert_container(&first, "u", "t").unwrap();
+        store.insert_container(&first, &[], "u", "t").unwrap();
         assert_eq!(store.update_container(&first).unwrap().version, 2);
         assert!(matches!(store.update_container(&first), Err(StoreError::Stale)));
         store.delete_container(first.vmid).unwrap();

@@ -5,6 +5,7 @@
 //! (state, tasks, sessions, audit). One file per subject, all methods on [`Store`].
 
 mod access;
+mod applications;
 mod audit;
 mod containers;
 mod journal;
@@ -24,6 +25,7 @@ use rusqlite::Connection;
 use thiserror::Error;
 
 pub use access::{SessionRow, UserRow};
+pub use applications::SealedSecrets;
 pub use audit::AuditRow;
 pub use containers::ContainerRow;
 pub use journal::JournalEntry;

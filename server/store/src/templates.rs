@@ -91,6 +91,7 @@ pub(crate) mod tests {
             title: String::new(),
             memory_min: model::Bytes(0),
             application: model::Application::default(),
+            recipe: None,
         }
     }
 
@@ -114,7 +115,7 @@ pub(crate) mod tests {
         let template = template("debian-12", 1);
         store.put_template(&template).unwrap();
         let config = crate::containers::tests::config(100, "web");
-        store.insert_container(&config, "u", "t").unwrap();
+        store.insert_container(&config, &[], "u", "t").unwrap();
         let layers: BTreeSet<_> = template.image.layers.iter().cloned().collect();
         store.delete_template(&template.name).unwrap();
         assert_eq!(store.layers_in_use().unwrap(), layers);

@@ -4,11 +4,14 @@ use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use auth::password::HashPasswordError;
 use model::{
-    ContainerConfig, ContainerStatus, MacAddress, Refusal, TaskId, Vmid,
+    Application, ContainerConfig, ContainerStatus, MacAddress, Refusal, TaskId, Vmid,
     access::{ObjectPath, Privilege},
+    application::{Parameter, Values},
+    container::InstalledApplication,
     network::Nic,
     refusal::{Deed, Thing},
     task::TaskKind,
+    template::ContainerTemplate,
 };
 use protocol::{
     engine::{
@@ -26,6 +29,7 @@ use runtime::ShimError;
 use serde_json::Value;
 use store::{ContainerRow, StoreError};
 
+use super::applications;
 use crate::{
     Engine,
     access::{Caller, Grant},
@@ -39,7 +43,7 @@ use crate::{
 const SHUTDOWN_PATIENCE_S: u32 = 60;
 
 /// Finds a container and checks a right on it. Absent and forbidden get the same answer.
-fn find(
+pub(super) fn find(
     engine: &Engine,
     caller: &Caller,
     which: &ContainerRef,
@@ -84,6 +88,7 @@ fn detail(engine: &Engine, caller: &Caller, row: &ContainerRow) -> ContainerDeta
         usage: observe::usage(engine, vmid),
         privileges: caller.privileges_on(&ObjectPath::Vm(vmid)),
         unenforced: Vec::new(),
+        application: applications::view(engine, &row.config),
     }
 }
 
@@ -98,7 +103,9 @@ pub(super) fn create(
     let name = call.hostname.container_name()?;
     let template = engine.store().find_template(&call.template).map_err(|e| internal(&e))?;
     let template = template.ok_or_else(|| Refusal::NoTemplate { name: call.template.to_string() })?;
-    let limits = call.limits.apply_to(model::Limits::default());
+    let mut defaults = model::Limits::default();
+    defaults.memory_max = defaults.memory_max.max(template.memory_min);
+    let limits = call.limits.apply_to(defaults);
     limits.check(engine.capacity)?;
     // Two creations at once must not choose the same.
     let _reserving = crate::lock(&engine.reserving);
@@ -119,13 +126,17 @@ pub(super) fn create(
         name: name.clone(),
         hostname: call.hostname.clone(),
         template: call.template.clone(),
-        image: template.image,
+        image: template.image.clone(),
         id_slot,
         limits,
         nic: Some(Nic { mac, address }),
         is_onboot: call.is_onboot,
+        application: None,
         version: 1,
     };
+    let uuid = auth::random::uuid().map_err(|e| internal(&e))?;
+    let Told { application, secrets, values } = told(engine, call, &template, &config, &uuid)?;
+    let config = ContainerConfig { application, ..config };
     let mut injections = vec![Injection::Hostname(call.hostname.clone()), Injection::Network];
     if let Some(password) = &call.password {
         let hash = auth::hash_root_password(password.reveal()).map_err(|error| match error {
@@ -137,9 +148,50 @@ pub(super) fn create(
     if !call.ssh_keys.trim().is_empty() {
         injections.push(Injection::SshKeys(checked_keys(&call.ssh_keys)?));
     }
-    let uuid = auth::random::uuid().map_err(|e| internal(&e))?;
-    let task = creating::create(engine, &config, uuid, injections, call.power, &grant.user)?;
+    if !values.is_empty() {
+        injections.push(Injection::Parameters(values));
+    }
+    let new = creating::New { config: &config, secrets: &secrets, uuid, injections, power: call.power };
+    let task = creating::create(engine, new, &grant.user)?;
     Ok(CreatedContainer { vmid, name, task })
+}
+
+/// What the first boot is told, and what of that is kept.
+struct Told {
+    application: Option<Box<InstalledApplication>>,
+    /// Sealed.
+    secrets: Vec<(String, String)>,
+    /// In the clear.
+    values: Values,
+}
+
+fn told(
+    engine: &Engine,
+    call: &CreateContainer,
+    template: &ContainerTemplate,
+    config: &ContainerConfig,
+    uuid: &str,
+) -> Result<Told, ApiError> {
+    let about = &template.application;
+    // The kernel's random bytes end with the machine only; a value that is too short is refused anyway.
+    let make = |length| auth::random::password(length).map(|p| p.to_string()).unwrap_or_default();
+    let values = about.complete(&applications::given(&call.parameters), make)?;
+    let (kept, open): (Values, Values) = values
+        .clone()
+        .into_iter()
+        .partition(|(name, _)| about.parameter(name).is_some_and(Parameter::is_secret));
+    let seal = |(name, value): (String, String)| {
+        engine.vault.seal(&applications::owner(config, uuid, &name), &value).map(|sealed| (name, sealed))
+    };
+    let secrets = kept.into_iter().map(seal).collect::<Result<_, _>>().map_err(|e| internal(&e))?;
+    let installed = InstalledApplication {
+        title: template.title.clone(),
+        version: template.version.clone(),
+        about: about.clone(),
+        values: open,
+    };
+    let application = (*about != Application::default()).then(|| Box::new(installed));
+    Ok(Told { application, secrets, values })
 }
 
 fn free<T>(found: Option<T>, what: Thing) -> Result<T, Refusal> {

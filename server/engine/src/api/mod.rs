@@ -1,5 +1,6 @@
 //! From a call to a reply: one file a subject. Each handler authorises every object named in its call.
 
+mod applications;
 mod containers;
 mod node;
 mod sessions;
@@ -40,6 +41,8 @@ pub(crate) fn dispatch(
         R::GetContainer(call) => reply(&containers::get(engine, caller, call)?),
         R::CreateContainer(call) => reply(&containers::create(engine, caller, call)?),
         R::SetContainer(call) => reply(&containers::set(engine, caller, call)?),
+        R::RevealPassword(call) => reply(&applications::reveal_password(engine, caller, call)?),
+        R::RetryFirstBoot(call) => reply(&applications::retry_first_boot(engine, caller, call)?),
         R::StartContainer(call) => reply(&containers::start(engine, caller, call)?),
         R::ShutdownContainer(call) => reply(&containers::shutdown(engine, caller, call)?),
         R::StopContainer(call) => reply(&containers::stop(engine, caller, call)?),
@@ -81,6 +84,8 @@ pub(crate) fn object_of(request: &Request) -> String {
         R::SuspendContainer(c) => c.container.to_string(),
         R::ResumeContainer(c) => c.container.to_string(),
         R::DestroyContainer(c) => c.container.to_string(),
+        R::RevealPassword(c) => c.container.to_string(),
+        R::RetryFirstBoot(c) => c.container.to_string(),
         R::Exec(c) => c.container.to_string(),
         R::OpenConsole(c) => c.container.to_string(),
         R::GetContainer(c) => c.container.to_string(),

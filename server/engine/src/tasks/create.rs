@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::{ContainerConfig, PowerState, Refusal, TaskId, access::UserId, task::TaskKind};
 use protocol::{engine::ApiError, shim::Injection};
-use store::{ContainerRow, StoreError};
+use store::{ContainerRow, SealedSecrets, StoreError};
 
 use super::{Failure, Handle, check_cancelled, destroy, power, prepare};
 use crate::{
@@ -23,17 +23,22 @@ type Step = (&'static str, fn(&Engine, &Work) -> Result<(), Failure>);
 /// Each step can be done again; [`destroy::remove_all`] undoes any number of them.
 const STEPS: [Step; 3] = [("layer", make_layer), ("network", admit), ("settings", inject)];
 
+/// A container to be.
+pub(crate) struct New<'a> {
+    pub(crate) config: &'a ContainerConfig,
+    /// What is kept of its application, sealed.
+    pub(crate) secrets: &'a SealedSecrets,
+    pub(crate) uuid: String,
+    pub(crate) injections: Vec<Injection>,
+    /// Whether it is started then.
+    pub(crate) power: PowerState,
+}
+
 /// Reserves number, name, ids and address, and begins the task.
-pub(crate) fn create(
-    engine: &Arc<Engine>,
-    config: &ContainerConfig,
-    uuid: String,
-    injections: Vec<Injection>,
-    power: PowerState,
-    user: &UserId,
-) -> Result<TaskId, ApiError> {
+pub(crate) fn create(engine: &Arc<Engine>, new: New<'_>, user: &UserId) -> Result<TaskId, ApiError> {
+    let New { config, secrets, uuid, injections, power } = new;
     let prepared = prepare(engine, TaskKind::Create, &config.vmid.to_string(), config.name.as_str(), user)?;
-    let inserted = engine.store().insert_container(config, &uuid, prepared.id().as_str());
+    let inserted = engine.store().insert_container(config, secrets, &uuid, prepared.id().as_str());
     let journal = match inserted {
         Ok(journal) => journal,
         Err(StoreError::Taken { what, given }) => {

@@ -14,7 +14,7 @@ use images::{
     recipe::Hook,
 };
 use model::{
-    TaskId, TemplateName,
+    Digest, TaskId, TemplateName,
     access::UserId,
     task::TaskKind,
     template::{ContainerTemplate, TemplateOrigin},
@@ -87,6 +87,7 @@ fn install(
         title: manifest.title,
         memory_min: manifest.memory_min,
         application: manifest.application,
+        recipe: manifest.recipe,
     };
     engine.store().put_template(&template).map_err(|e| chain(&e))?;
     remove_unused(engine)
@@ -102,50 +103,49 @@ pub(crate) fn build(engine: &Arc<Engine>, stages: Vec<Recipe>, user: &UserId) ->
         if let Some(mirror) = &engine.config.mirror {
             handle.log(&format!("WARN: packages come from {mirror} only, without separate security updates"));
         }
-        let mut parent = None;
+        let (mut parent, mut below) = (None, None);
         for (stage, recipe) in stages.iter().enumerate() {
             let is_last = stage + 1 == stages.len();
-            parent = match kept(engine, recipe).filter(|_| !is_last) {
+            let digest = recipe.digest(below.as_ref());
+            parent = match kept(engine, recipe, &digest).filter(|_| !is_last) {
                 Some(archive) => {
                     handle.log(&format!("on {}", recipe.summary.title));
                     Some(archive)
                 }
                 None => {
                     let finish = stages[..=stage].iter().flat_map(|r| r.finish.clone()).collect();
-                    Some(build_stage(
-                        engine,
-                        handle,
-                        recipe,
-                        parent.as_deref(),
-                        finish,
-                        &format!("{number}-{stage}"),
-                    )?)
+                    let order = Stage { recipe, parent: parent.as_deref(), digest: digest.clone(), finish };
+                    Some(build_stage(engine, handle, order, &format!("{number}-{stage}"))?)
                 }
             };
+            below = Some(digest);
         }
         Ok(())
     })
 }
 
 /// The archive of a recipe that was built as it is now.
-fn kept(engine: &Engine, recipe: &Recipe) -> Option<PathBuf> {
+fn kept(engine: &Engine, recipe: &Recipe, digest: &Digest) -> Option<PathBuf> {
     let template = engine.store().find_template(&recipe.summary.name).ok()??;
-    let is_of_recipe = template.version.starts_with(&format!("{}.", recipe.summary.version));
-    engine.images.kept_archive(&template.name, &template.version).filter(|_| is_of_recipe)
+    let is_same = template.recipe.as_ref() == Some(digest);
+    engine.images.kept_archive(&template.name, &template.version).filter(|_| is_same)
 }
 
-fn build_stage(
-    engine: &Engine,
-    handle: &Handle,
-    recipe: &Recipe,
-    parent: Option<&Path>,
+/// A recipe on what it stands on.
+struct Stage<'a> {
+    recipe: &'a Recipe,
+    parent: Option<&'a Path>,
+    digest: Digest,
     finish: Vec<Hook>,
-    unique: &str,
-) -> Result<PathBuf, Failure> {
+}
+
+fn build_stage(engine: &Engine, handle: &Handle, stage: Stage<'_>, unique: &str) -> Result<PathBuf, Failure> {
     let now = clock::now();
+    let Stage { recipe, parent, digest, finish } = stage;
     let order = Order {
         recipe,
         parent,
+        digest,
         finish,
         version: format!("{}.{}", recipe.summary.version, clock::date(now)),
         // The day, not the second: two builds of one day from the same packages are the same bytes.

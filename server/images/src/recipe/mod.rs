@@ -20,8 +20,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use model::{Bytes, TemplateName, template::RecipeSummary};
+use model::{Bytes, Digest, TemplateName, template::RecipeSummary};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 /// Most hooks or files, and largest one in bytes.
@@ -32,7 +33,7 @@ const RECIPE_MAX: u64 = 64 << 10;
 const STAGES_MAX: usize = 8;
 
 /// A checked recipe.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Recipe {
     /// What lists show.
     pub summary: RecipeSummary,
@@ -50,8 +51,18 @@ pub struct Recipe {
     pub finish: Vec<Hook>,
 }
 
+impl Recipe {
+    /// Identifies what it says, with what it stands on: another one means another template.
+    #[must_use]
+    pub fn digest(&self, below: Option<&Digest>) -> Digest {
+        // Plain data: it can always be written.
+        let text = serde_json::to_vec(&(self, below)).unwrap_or_default();
+        Digest::from_bytes(&Sha256::digest(text).into())
+    }
+}
+
 /// What a recipe stands on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum Base {
     /// Debian's essential packages of a release, by its code name.
     Suite(String),

@@ -221,7 +221,19 @@ calls! {
         ssh_keys: String,
         /// Its MAC address; `None`: a random one.
         mac: Option<MacAddress>,
+        /// What the template's first boot is told; secrets among it.
+        parameters: BTreeMap<String, Secret>,
     } -> CreatedContainer;
+    /// The stored password of its application.
+    Change RevealPassword {
+        /// Which.
+        container: ContainerRef,
+    } -> Secret;
+    /// Run the rest of a first boot that failed.
+    Change RetryFirstBoot {
+        /// Which.
+        container: ContainerRef,
+    } -> ();
     /// Change limits or start at boot; limits act at once on a running container.
     Change SetContainer {
         /// Which.

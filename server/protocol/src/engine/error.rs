@@ -126,12 +126,18 @@ fn kind(refusal: &Refusal) -> ErrorKind {
         R::WrongPassword | R::SessionEnded => ErrorKind::Unauthenticated,
         R::TooManyTries { .. } => ErrorKind::Throttled,
         R::ForgedForm | R::TicketUsedUp | R::Denied { .. } | R::LocalOnly => ErrorKind::Denied,
-        R::NoContainer { .. } | R::NoTemplate { .. } | R::TemplateGone { .. } | R::NoTask { .. } => {
-            ErrorKind::NotFound
-        }
+        R::NoContainer { .. }
+        | R::NoTemplate { .. }
+        | R::TemplateGone { .. }
+        | R::NoTask { .. }
+        | R::NoPassword { .. } => ErrorKind::NotFound,
         R::Taken { .. } => ErrorKind::AlreadyExists,
         R::Stale => ErrorKind::Stale,
-        R::SetupIsOver | R::WrongStatus { .. } | R::TaskEnded => ErrorKind::WrongStatus,
+        R::SetupIsOver
+        | R::WrongStatus { .. }
+        | R::TaskEnded
+        | R::NothingToRetry { .. }
+        | R::RetryFailed { .. } => ErrorKind::WrongStatus,
         R::Busy { .. } => ErrorKind::Busy,
         R::NoneFree { .. } | R::NoIdBlockFree { .. } | R::NoAnswer => ErrorKind::Unavailable,
         R::Internal { .. } => ErrorKind::Internal,

@@ -4,7 +4,11 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use model::{
     Bytes, ContainerConfig, ContainerName, ContainerStatus, NodeName, TaskId, TemplateName, Vmid,
-    access::UserId, limits::HostCapacity, stats::ContainerStats,
+    access::UserId,
+    application::{Texts, Values},
+    health::{FirstBoot, HealthChange, HealthState},
+    limits::HostCapacity,
+    stats::ContainerStats,
 };
 use serde::{Deserialize, Serialize};
 
@@ -95,6 +99,9 @@ pub struct ContainerSummary {
     pub uptime_s: u64,
     /// Whether it starts with the node.
     pub onboot: bool,
+    /// How its application is; `None`: it has none, or is not up.
+    #[serde(default)]
+    pub health: Option<HealthState>,
 }
 
 /// A container in full.
@@ -112,6 +119,34 @@ pub struct ContainerDetail {
     pub privileges: Vec<String>,
     /// Limits that this host cannot enforce, with the reason.
     pub unenforced: Vec<String>,
+    /// The application in it; `None`: it has none.
+    #[serde(default)]
+    pub application: Option<ApplicationView>,
+}
+
+/// An application: how to get in, and how it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApplicationView {
+    /// Its name for people.
+    pub title: String,
+    /// Version of the template that it was made from.
+    pub version: String,
+    /// Where the browser goes.
+    pub url: Option<String>,
+    /// The user's name there.
+    pub user: Option<String>,
+    /// Whether a password is stored.
+    pub has_password: bool,
+    /// What to do next.
+    pub next: Texts,
+    /// Parameters that are no secrets.
+    pub values: Values,
+    /// How far the first boot is.
+    pub first_boot: FirstBoot,
+    /// How it is now, and since when; `None`: not looked at.
+    pub health: Option<HealthChange>,
+    /// Changes of that, newest first.
+    pub history: Vec<HealthChange>,
 }
 
 /// A reading with rates.

@@ -3,6 +3,7 @@
 pub mod inject;
 pub mod limits;
 pub mod reach;
+pub mod run;
 pub mod start;
 pub mod stats;
 pub mod stop;

@@ -347,6 +347,9 @@ refusal-wrong-status = Der Container { $name } ist { $status ->
     } geht jetzt nicht.
 refusal-busy = { $name } ist mit der Aufgabe { $task } beschäftigt: Warten Sie sie ab, oder brechen Sie sie ab.
 refusal-task-ended = Die Aufgabe ist schon zu Ende.
+refusal-no-password = Zum Container { $name } ist kein Passwort gespeichert.
+refusal-nothing-to-retry = Der erste Start von { $name } ist nicht fehlgeschlagen: Es gibt nichts zu wiederholen.
+refusal-retry-failed = Der erste Start von { $name } schlug wieder fehl: Sein Stand zeigt, bei welchem Skript.
 refusal-no-archive = Es kam kein Archiv mit: Wählen Sie eine Datei.
 refusal-upload-cut-off = Das Hochladen brach ab: Versuchen Sie es noch einmal.
 refusal-foreign-form = Das Formular wurde nicht auf dieser Seite ausgefüllt: Laden Sie sie neu.

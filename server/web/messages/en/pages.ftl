@@ -338,6 +338,9 @@ refusal-wrong-status = Container { $name } is { $status }: cannot { $deed ->
     } it now.
 refusal-busy = { $name } is busy with task { $task }: wait for it, or cancel it.
 refusal-task-ended = The task has ended already.
+refusal-no-password = Container { $name } has no stored password.
+refusal-nothing-to-retry = The first boot of { $name } has not failed: there is nothing to try again.
+refusal-retry-failed = The first boot of { $name } failed again: its status says at which script.
 refusal-no-archive = No archive came with it: choose a file.
 refusal-upload-cut-off = The upload was cut off: try again.
 refusal-foreign-form = The form was not filled in on this page: load it again.

@@ -158,6 +158,7 @@ fn read(form: &mut Form) -> Option<CreateContainer> {
         password,
         ssh_keys: form.raw("ssh_keys").to_owned(),
         mac: None,
+        parameters: BTreeMap::new(),
     })
 }
 
