@@ -211,6 +211,17 @@ impl Instance {
         self.ok(&["template", "import", &archive, "--name", "debian"]);
     }
 
+    /// Copies recipes of this checkout to the instance's folder of recipes.
+    pub fn copy_recipes(&self, names: &[&str]) {
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../container-templates");
+        let to = self.dir().join("recipes");
+        fs::create_dir_all(&to).unwrap();
+        for name in names {
+            let copied = run("cp", &["-a", from.join(name).to_str().unwrap(), to.to_str().unwrap()]);
+            assert_eq!(copied.code, 0, "{copied:?}");
+        }
+    }
+
     /// Everything that bears the instance's name on this machine.
     #[must_use]
     pub fn traces(&self) -> Vec<String> {

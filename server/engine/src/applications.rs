@@ -78,6 +78,13 @@ pub(crate) fn look_after_forever(engine: &Arc<Engine>) {
     }
 }
 
+/// What is known of a running container's application since this very start; `None`: it does not run.
+pub(crate) fn seen(engine: &Engine, vmid: Vmid) -> Option<Seen> {
+    let ticks = engine.live().get(&vmid)?.init_start_ticks;
+    let known = lock(&engine.seen).get(&vmid).cloned().filter(|s| s.init_start_ticks == ticks);
+    Some(known.unwrap_or_else(|| Seen::new(ticks)))
+}
+
 /// Running containers with an application whose time has come, marked as looked at.
 fn due(engine: &Engine) -> Vec<(ContainerConfig, InstalledApplication)> {
     let live: BTreeMap<Vmid, u64> = engine.live().iter().map(|(v, i)| (*v, i.init_start_ticks)).collect();
@@ -135,11 +142,21 @@ fn look(engine: &Arc<Engine>, config: &ContainerConfig, application: &InstalledA
     };
     let Some((old, new)) = note(engine, vmid, first_boot, found, application) else { return };
     if old.state != new.state
-        && let Err(error) = engine.store().add_health(vmid, &new)
+        && let Err(error) = remember(engine, vmid, &new)
     {
         tracing::warn!(%vmid, error = %chain(&error), "a change of health could not be stored");
     }
     observe::tell(engine, vmid);
+}
+
+/// A start of the engine or of the container is no change.
+fn remember(engine: &Engine, vmid: Vmid, new: &HealthChange) -> Result<(), store::StoreError> {
+    let last = engine.store().list_health(vmid, 1)?;
+    if last.first().is_some_and(|l| l.state == new.state) {
+        Ok(())
+    } else {
+        engine.store().add_health(vmid, new)
+    }
 }
 
 /// Takes down what was found; gives the health before and after, `None` when the container is gone.

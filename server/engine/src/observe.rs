@@ -74,9 +74,10 @@ pub(crate) fn summary(engine: &Engine, row: &ContainerRow) -> ContainerSummary {
         template: config.template.clone(),
         uptime_s: usage.stats.uptime_s,
         onboot: config.is_onboot,
-        health: crate::lock(&engine.seen)
-            .get(&config.vmid)
-            .filter(|_| status.is_up())
+        health: config
+            .application
+            .as_ref()
+            .and_then(|_| crate::applications::seen(engine, config.vmid))
             .map(|s| s.health.state),
     }
 }

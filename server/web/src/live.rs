@@ -196,6 +196,7 @@ impl Patcher {
             ("cpu", view.cpu.clone()),
             ("memory", view.memory.clone()),
             ("uptime", view.uptime.clone()),
+            ("health", view.health.clone()),
         ];
         let mut patch = Patch {
             text: texts.into_iter().map(|(name, text)| (key(name), text)).collect(),
@@ -326,7 +327,7 @@ mod tests {
         serde_json::from_value(serde_json::json!({
             "vmid": 100, "name": "web", "status": status, "reason": null, "task": null,
             "memory_max_bytes": 1024, "memory_used_bytes": 512, "cores": 2, "cpu_usage": 5000,
-            "addresses": [], "template": "debian-12", "uptime_s": 61, "onboot": false,
+            "addresses": [], "template": "debian-12", "uptime_s": 61, "onboot": false, "health": "healthy",
         }))
         .unwrap()
     }

@@ -21,14 +21,8 @@ fn id_base(k: &Instance) -> u32 {
 
 /// A copy of the Debian recipe in the instance's folder of recipes.
 fn copy_recipe(k: &Instance) -> PathBuf {
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../container-templates/debian-12");
-    let to = k.dir().join("recipes/debian-12");
-    fs::create_dir_all(to.join("hooks")).unwrap();
-    fs::copy(from.join("recipe.toml"), to.join("recipe.toml")).unwrap();
-    for hook in names(&from.join("hooks")) {
-        fs::copy(from.join("hooks").join(&hook), to.join("hooks").join(&hook)).unwrap();
-    }
-    to
+    k.copy_recipes(&["debian-12"]);
+    k.dir().join("recipes/debian-12")
 }
 
 /// A hook that tells what a build can do to the host; it changes nothing in the tree.

@@ -12,7 +12,7 @@ use protocol::engine::{
 };
 
 use super::containers;
-use crate::{Engine, access::Caller, error::internal, error::unavailable, lock};
+use crate::{Engine, access::Caller, applications, error::internal, error::unavailable};
 
 /// Changes of health that a page shows.
 const HISTORY: u32 = 20;
@@ -25,7 +25,7 @@ pub(super) fn view(engine: &Engine, config: &ContainerConfig) -> Option<Applicat
     let address = config.nic.as_ref().map(|n| n.address.to_string()).unwrap_or_default();
     let filled = |text: &String| fill(text, &address, &installed.values);
     let access = installed.about.access.as_ref();
-    let seen = lock(&engine.seen).get(&config.vmid).cloned();
+    let seen = applications::seen(engine, config.vmid);
     Some(ApplicationView {
         title: installed.title.clone(),
         version: installed.version.clone(),
@@ -68,7 +68,7 @@ pub(super) fn retry_first_boot(
     let (row, _) = containers::find(engine, caller, &call.container, Privilege::VmPowerMgmt)?;
     caller.authorise(Privilege::VmConsole, &ObjectPath::Vm(row.config.vmid))?;
     let vmid = row.config.vmid;
-    let failed = lock(&engine.seen).get(&vmid).is_some_and(|s| s.first_boot.failed().is_some());
+    let failed = applications::seen(engine, vmid).is_some_and(|s| s.first_boot.failed().is_some());
     if !failed {
         return Err(model::Refusal::NothingToRetry { name: row.config.name.to_string() }.into());
     }

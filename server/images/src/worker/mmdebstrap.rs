@@ -100,8 +100,10 @@ fn command(order: &Order<'_>, list: &Path, tar: &Path) -> io::Result<Command> {
         .args(["--verbose", "--mode=unshare", "--format=tar"])
         // Hooks see to the last one: systemd wants another machine-id than mmdebstrap.
         .arg("--skip=check/signed-by,chroot/mount/sys,cleanup/reproducible")
-        .arg(format!("--architectures={}", plan.manifest.architecture))
-        .arg(format!("--include={}", plan.packages.join(",")));
+        .arg(format!("--architectures={}", plan.manifest.architecture));
+    if !plan.packages.is_empty() {
+        command.arg(format!("--include={}", plan.packages.join(",")));
+    }
     let folder = scratch.join("hooks");
     fs::create_dir(&folder)?;
     if !plan.files.is_empty() {

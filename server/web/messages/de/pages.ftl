@@ -255,6 +255,22 @@ flash-resume = Er läuft weiter.
 flash-saved = Gespeichert und schon wirksam.
 flash-cancel = Die Aufgabe wurde gebeten, sich zu beenden.
 
+# Anwendungen
+health = Befinden
+health-starting = Startet
+health-healthy = Gesund
+health-unhealthy = Krank
+health-history = Verlauf
+next-steps = Nächste Schritte
+password-reveal = Zeigen
+first-boot = Erster Start
+first-boot-retry = Den Rest noch einmal versuchen
+step-pending = wartet
+step-running = läuft
+step-done = fertig
+step-failed = fehlgeschlagen
+flash-first-boot = Der erste Start geht weiter.
+
 # Errors
 error-denied = Nicht erlaubt
 error-not-found = Nicht gefunden

@@ -255,6 +255,22 @@ flash-resume = It goes on.
 flash-saved = Saved, and already in force.
 flash-cancel = The task was asked to end.
 
+# Applications
+health = Health
+health-starting = Starting
+health-healthy = Healthy
+health-unhealthy = Unhealthy
+health-history = Changes
+next-steps = Next
+password-reveal = Show
+first-boot = First boot
+first-boot-retry = Try the rest again
+step-pending = waits
+step-running = at work
+step-done = done
+step-failed = failed
+flash-first-boot = The first boot goes on.
+
 # Errors
 error-denied = Not allowed
 error-not-found = Not found

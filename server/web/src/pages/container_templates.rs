@@ -36,6 +36,8 @@ const FIELD_MAX: usize = 4096;
 pub(crate) struct RecipeView {
     /// Its name.
     pub(crate) name: String,
+    /// The name for people.
+    pub(crate) title: String,
     /// One sentence.
     pub(crate) description: String,
 }
@@ -81,7 +83,7 @@ pub(crate) async fn recipes(
 fn missing(all: Vec<RecipeSummary>, installed: &[ContainerTemplate]) -> Vec<RecipeView> {
     let is_new = |name: &TemplateName| installed.iter().all(|t| t.name != *name);
     let new = all.into_iter().filter(|r| is_new(&r.name));
-    new.map(|r| RecipeView { name: r.name.to_string(), description: r.description }).collect()
+    new.map(|r| RecipeView { name: r.name.to_string(), title: r.title, description: r.description }).collect()
 }
 
 async fn view(

@@ -1,5 +1,6 @@
 //! The containers' pages, and how a container is shown on all of them.
 
+pub(crate) mod application;
 pub(crate) mod confirm;
 pub(crate) mod console;
 pub(crate) mod delete;
@@ -16,6 +17,8 @@ use protocol::engine::{
     calls::{ContainerRef, GetContainer},
     view::{ContainerDetail, ContainerSummary},
 };
+
+use application::HealthView;
 
 use crate::{engine::EngineClient, error::PageError, format, text::Language, visitor::SignedIn};
 
@@ -78,6 +81,8 @@ pub(crate) struct ContainerView {
     pub(crate) uptime: String,
     /// Whether it starts with the node.
     pub(crate) onboot: bool,
+    /// How its application is, for people; empty: it has none or is not up.
+    pub(crate) health: String,
 }
 
 impl ContainerView {
@@ -100,6 +105,7 @@ impl ContainerView {
             template: c.template.to_string(),
             uptime: when_up(format::duration(c.uptime_s)),
             onboot: c.onboot,
+            health: c.health.map(|h| HealthView::of(language, h).text).unwrap_or_default(),
         }
     }
 

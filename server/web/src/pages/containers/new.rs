@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, web};
 use askama::Template;
-use model::{Bytes, Hostname, PowerState, TemplateName, Vmid, limits::CpuLimit};
+use model::{
+    Bytes, Hostname, PowerState, Refusal, TemplateName, Vmid, application::Parameter, limits::CpuLimit,
+    template::ContainerTemplate,
+};
 use protocol::engine::{
     ApiError, ErrorKind, Secret,
     calls::{CreateContainer, GetNode, LimitChanges, ListTemplates},
     view::NodeView,
 };
 
+use super::application::{self, ParameterField};
 use crate::{
     engine::EngineClient,
     error::PageError,
@@ -26,6 +30,7 @@ use crate::{
 
 struct TemplateCard {
     name: String,
+    title: String,
     description: String,
     version: String,
     size: String,
@@ -47,6 +52,8 @@ struct ContainerNewFormPage {
     host_memory: String,
     host_cores: String,
     has_advanced_error: bool,
+    title: String,
+    parameters: Vec<ParameterField>,
 }
 
 /// The chosen template.
@@ -65,23 +72,29 @@ pub(crate) async fn show(
     let f = Frame::of(&who, "containers");
     if !query.template.is_empty() {
         let node = node(&who, &engine).await?;
-        let defaults = [
+        let template = find(&who, &engine, &query.template).await?;
+        let memory = model::Limits::default().memory_max.max(template.memory_min);
+        let mut defaults = vec![
             ("template", query.template.clone()),
-            ("memory", "512 MiB".to_owned()),
+            ("memory", memory.to_exact_text()),
             ("start", "1".to_owned()),
             ("swap", "512 MiB".to_owned()),
             ("cpuunits", "100".to_owned()),
             ("pids", "4096".to_owned()),
         ];
-        let view = form_page(f, Form::filled(who.visitor.language, &defaults), node.as_ref());
+        let told = application::defaults(&template.application.parameters);
+        defaults.extend(told.iter().map(|(name, value)| (name.as_str(), value.clone())));
+        let form = Form::filled(who.visitor.language, &defaults);
+        let view = form_page(f, form, node.as_ref(), &template);
         return Ok(page(&view.f, &view));
     }
     let installed = engine.call(&who.visitor.caller, ListTemplates {}).await;
     let installed = installed.map_err(|e| PageError::at(&who, "containers", e))?;
     let language = f.language();
     let recipes = recipes(&who, &engine, &installed).await;
-    let card = |t: &model::template::ContainerTemplate| TemplateCard {
+    let card = |t: &ContainerTemplate| TemplateCard {
         name: t.name.to_string(),
+        title: if t.title.is_empty() { t.name.to_string() } else { t.title.clone() },
         description: t.description.clone(),
         version: t.version.clone(),
         size: format::bytes(language, t.size),
@@ -104,7 +117,20 @@ fn none_when_denied<T>(answer: Result<T, ApiError>) -> Result<Option<T>, ApiErro
     }
 }
 
-fn form_page(f: Frame, form: Form, node: Option<&NodeView>) -> ContainerNewFormPage {
+/// The template that the form is about.
+async fn find(who: &SignedIn, engine: &EngineClient, name: &str) -> Result<ContainerTemplate, PageError> {
+    let at = |e| PageError::at(who, "containers", e);
+    let installed = engine.call(&who.visitor.caller, ListTemplates {}).await.map_err(at)?;
+    let found = installed.into_iter().find(|t| t.name.as_str() == name);
+    found.ok_or_else(|| at(Refusal::NoTemplate { name: name.to_owned() }.into()))
+}
+
+fn form_page(
+    f: Frame,
+    form: Form,
+    node: Option<&NodeView>,
+    template: &ContainerTemplate,
+) -> ContainerNewFormPage {
     let memory = |n: &NodeView| f.t_with("memory-help", &format::bytes(f.language(), n.memory_available));
     let cores = |n: &NodeView| f.t_with("cores-help", &n.capacity.cores.to_string());
     let advanced = ["vmid", "swap", "cpulimit", "cpuunits", "pids"];
@@ -112,6 +138,8 @@ fn form_page(f: Frame, form: Form, node: Option<&NodeView>) -> ContainerNewFormP
         host_memory: node.map(memory).unwrap_or_default(),
         host_cores: node.map(cores).unwrap_or_default(),
         has_advanced_error: advanced.iter().any(|name| !form.error(name).is_empty()),
+        title: if template.title.is_empty() { template.name.to_string() } else { template.title.clone() },
+        parameters: application::fields(f.language(), &template.application.parameters),
         f,
         form,
     }
@@ -124,21 +152,26 @@ pub(crate) async fn create(
     fields: web::Form<BTreeMap<String, String>>,
 ) -> Result<HttpResponse, PageError> {
     let mut form = Form::sent(who.visitor.language, fields.into_inner());
-    if let Some(call) = read(&mut form) {
+    let template = find(&who, &engine, form.get("template")).await?;
+    let parameters = &template.application.parameters;
+    if let Some(call) = read(&mut form, parameters) {
         match engine.call(&who.changing(form.get("csrf")), call).await {
             Ok(made) => return Ok(see_task(&made.task)),
-            Err(error) => {
+            Err(mut error) => {
+                let is_parameter = |field: &String| parameters.iter().any(|p| p.name == *field);
+                error.field =
+                    error.field.map(|f| if is_parameter(&f) { application::field_name(&f) } else { f });
                 form.take_refusal(error).map_err(|e| PageError::at(&who, "containers", e))?;
             }
         }
     }
     let node = node(&who, &engine).await?;
-    let view = form_page(Frame::of(&who, "containers"), form, node.as_ref());
+    let view = form_page(Frame::of(&who, "containers"), form, node.as_ref(), &template);
     Ok(page_with(&view.f, &view, HttpResponse::UnprocessableEntity()))
 }
 
 /// The call that the form asks for; `None` when a field is crooked.
-fn read(form: &mut Form) -> Option<CreateContainer> {
+fn read(form: &mut Form, parameters: &[Parameter]) -> Option<CreateContainer> {
     let hostname = form.parse::<Hostname>("name");
     let template = form.parse::<TemplateName>("template");
     let vmid = form.parse_optional::<Vmid>("vmid");
@@ -158,7 +191,7 @@ fn read(form: &mut Form) -> Option<CreateContainer> {
         password,
         ssh_keys: form.raw("ssh_keys").to_owned(),
         mac: None,
-        parameters: BTreeMap::new(),
+        parameters: application::read(form, parameters),
     })
 }
 

@@ -3,7 +3,9 @@
 use actix_web::{HttpResponse, web};
 use askama::Template;
 
-use super::{ContainerView, load};
+use protocol::engine::{Secret, view::ContainerDetail};
+
+use super::{ContainerView, application::ApplicationCard, load};
 use crate::{
     engine::EngineClient,
     error::PageError,
@@ -21,6 +23,8 @@ struct ContainerShowPage {
     hostname: String,
     mac: String,
     id_range: String,
+    application: Option<ApplicationCard>,
+    is_moving: bool,
 }
 
 /// The handler. The number works as well and leads to the name.
@@ -33,15 +37,23 @@ pub(crate) async fn show(
     if detail.summary.name.as_str() != name.as_str() {
         return Ok(see_other(&format!("/containers/{}", detail.summary.name)));
     }
-    let f = Frame::of(&who, "containers");
+    Ok(summary(Frame::of(&who, "containers"), &detail, None))
+}
+
+/// The page; with the application's password when that was asked for.
+pub(super) fn summary(f: Frame, detail: &ContainerDetail, password: Option<&Secret>) -> HttpResponse {
     let last = detail.id_base.saturating_add(model::idmap::IDS_PER_CONTAINER - 1);
+    let application = detail.application.as_ref();
+    let application = application.map(|a| ApplicationCard::of(f.language(), a, password));
     let view = ContainerShowPage {
         c: ContainerView::of(f.language(), &detail.summary),
         tiles: tiles(f.language(), &detail.summary, detail.usage.as_ref()),
         hostname: detail.config.hostname.to_string(),
         mac: detail.config.nic.as_ref().map_or_else(|| "–".to_owned(), |nic| nic.mac.to_string()),
         id_range: format!("{}–{last}", detail.id_base),
+        is_moving: application.as_ref().is_some_and(|a| a.is_moving),
+        application,
         f,
     };
-    Ok(page(&view.f, &view))
+    page(&view.f, &view)
 }
