@@ -57,6 +57,18 @@ fn rules_follow_each_container_and_come_back() {
     // And without one they come back too.
     flush();
     k.wait("the rules are back", || owners(&k) == std::slice::from_ref(&two));
+    // Tables that are there and empty let everything pass; a set without its entries, nothing.
+    let rules = || {
+        let listed = ["inet", "bridge"].map(|family| run("nft", &["list", "table", family, k.name()]).out);
+        listed.concat()
+    };
+    let whole = rules();
+    assert!(whole.contains("masquerade") && whole.contains("@owners accept"), "{whole}");
+    for family in ["inet", "bridge"] {
+        assert_eq!(run("nft", &["flush", "table", family, k.name()]).code, 0);
+    }
+    assert_eq!(run("nft", &["flush", "set", "bridge", k.name(), "owners"]).code, 0);
+    k.wait("rules and entries are back", || rules() == whole);
     k.finish();
 }
 
