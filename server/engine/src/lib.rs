@@ -193,9 +193,14 @@ impl Engine {
         api::make_setup_code(self)
     }
 
-    /// When no container runs, takes bridge, rules, server and cgroups away; else leaves all as it is.
+    /// When no container runs, takes bridge, rules, server and cgroups away; else leaves all as it is. So it does
+    /// when a task is at work on a container, which may be about to run: the next engine goes on with it.
     pub fn shut_down(&self) {
-        if self.live().is_empty() {
+        let at_work = self.running.close();
+        for task in &at_work {
+            tracing::info!(%task, "a task is cut off: the next start goes on with it or undoes it");
+        }
+        if at_work.is_empty() && self.live().is_empty() {
             self.network.remove();
             if let Err(error) = self.runtime.remove() {
                 tracing::warn!(%error, "cgroups could not be removed");

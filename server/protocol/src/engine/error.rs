@@ -128,7 +128,7 @@ fn kind(refusal: &Refusal) -> ErrorKind {
         R::Stale => ErrorKind::Stale,
         R::SetupIsOver | R::WrongStatus { .. } | R::TaskEnded => ErrorKind::WrongStatus,
         R::Busy { .. } => ErrorKind::Busy,
-        R::NoneFree { .. } | R::NoIdBlockFree { .. } | R::NoAnswer => ErrorKind::Unavailable,
+        R::NoneFree { .. } | R::NoIdBlockFree { .. } | R::NoAnswer | R::Ending => ErrorKind::Unavailable,
         R::Internal { .. } => ErrorKind::Internal,
     }
 }
