@@ -36,6 +36,9 @@ pub(crate) fn recover(engine: &Arc<Engine>) -> Result<(), StoreError> {
     if let Err(error) = engine.images.clear_staging() {
         tracing::warn!(%error, "left-over staging folders could not be removed");
     }
+    if let Err(failure) = tasks::templates::remove_unused(engine) {
+        tracing::warn!(%failure, "left-over layers could not be removed");
+    }
     if let Err(error) = engine.pool.empty_trash() {
         tracing::warn!(error = %crate::error::chain(&error), "the trash could not be emptied");
     }

@@ -1,7 +1,9 @@
 //! What was cut off goes on: an engine that was killed, or a host that was rebooted, in the middle. Needs root.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use kiste_tests_system::{Instance, run};
+use std::fs;
+
+use kiste_tests_system::{Instance, names, run};
 
 const INIT_START: &str = "cut -d' ' -f22 /proc/1/stat";
 
@@ -134,5 +136,32 @@ fn a_reboot_of_the_host_is_no_failure_of_a_container() {
     for name in ["web", "boots"] {
         assert_eq!(k.status(name)["status"], "failed");
     }
+    k.finish();
+}
+
+#[test]
+fn an_import_that_was_cut_off_leaves_no_layer() {
+    let Some(mut k) = Instance::start(54) else { return };
+    let archive = std::env::var("KISTE_TEST_ARCHIVE").unwrap();
+    let import = ["template", "import", &archive, "--name", "debian", "--no-wait"];
+    let layers = k.dir().join("data/layers");
+    let staging = k.dir().join("data/staging");
+    k.ok(&import);
+    k.wait("it unpacks", || !names(&staging).is_empty());
+    k.end_serve("KILL");
+    // As if it had been killed a moment later, with the layer in its place and no template on it.
+    let layer = layers.join("5".repeat(64));
+    fs::create_dir_all(layer.join("fs/etc")).unwrap();
+    k.serve();
+    for folder in [&staging, &layers] {
+        assert_eq!(names(folder), Vec::<String>::new());
+    }
+    // And at the moment when the layer comes to its place.
+    k.ok(&import);
+    k.wait("the layer is there", || !names(&layers).is_empty());
+    k.end_serve("KILL");
+    k.serve();
+    let templates = k.ok(&["template", "list", "--json"]);
+    assert_eq!(names(&layers).is_empty(), templates == "[]", "{templates}");
     k.finish();
 }

@@ -33,19 +33,21 @@ pub(crate) fn import(
     let prepared = prepare(engine, TaskKind::TemplateImport, IMPORT, &title, user)?;
     let unique = format!("import-{}", prepared.id().parts().map_or(0, |p| p.number));
     prepared.run(move |engine, handle| {
-        install(engine, handle, File::from(archive), &unique, name, TemplateOrigin::Imported)
+        let origin = TemplateOrigin::Imported;
+        let made = unpack(engine, handle, File::from(archive), &unique, name, origin);
+        tidy(engine, made.and_then(|template| put(engine, &template)))
     })
 }
 
-/// Unpacks an archive and makes it a template.
-fn install(
+/// Unpacks an archive for a template, which is not stored yet.
+fn unpack(
     engine: &Engine,
     handle: &Handle,
     archive: File,
     unique: &str,
     name: Option<TemplateName>,
     origin: TemplateOrigin,
-) -> Result<(), Failure> {
+) -> Result<ContainerTemplate, Failure> {
     handle.step("unpack");
     let now = clock::now();
     let fallback = || name.clone().map(|name| plain_manifest(name, clock::date(now), now));
@@ -68,7 +70,7 @@ fn install(
         installed.size,
         installed.image.layers.len()
     ));
-    let template = ContainerTemplate {
+    Ok(ContainerTemplate {
         name: name.unwrap_or(manifest.name),
         version: manifest.version,
         description: manifest.description,
@@ -78,9 +80,35 @@ fn install(
         size: installed.size,
         packages: manifest.packages,
         installed: now,
-    };
-    engine.store().put_template(&template).map_err(|e| chain(&e))?;
-    remove_unused(engine)
+    })
+}
+
+/// Makes it a template; an older one of that name goes, with its archive.
+fn put(engine: &Engine, template: &ContainerTemplate) -> Result<(), Failure> {
+    let old = engine.store().find_template(&template.name).map_err(|e| chain(&e))?;
+    engine.store().put_template(template).map_err(|e| chain(&e))?;
+    match old {
+        // One built twice a day has the same archive.
+        Some(old) if (old.origin, &old.version) != (template.origin, &template.version) => {
+            remove_archive(engine, &old)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Removes the archive that a build has kept.
+fn remove_archive(engine: &Engine, template: &ContainerTemplate) -> Result<(), Failure> {
+    if template.origin != TemplateOrigin::Built {
+        return Ok(());
+    }
+    let removed = engine.images.remove_archive(&template.name, &template.version);
+    removed.map_err(|e| format!("cannot remove the archive of {}: {e}", template.name))
+}
+
+/// Whatever came out of it, no layer stays that nothing stands on.
+fn tidy(engine: &Engine, done: Result<(), Failure>) -> Result<(), Failure> {
+    let tidied = remove_unused(engine);
+    done.and(tidied)
 }
 
 /// Begins a build; the finished archive is kept and installed.
@@ -110,10 +138,14 @@ pub(crate) fn build(engine: &Arc<Engine>, recipe: Recipe, user: &UserId) -> Resu
             .map_err(|e| chain(&e))?;
         let archive = built.archive().map_err(|e| chain(&e))?;
         let unique = format!("import-{number}");
-        install(engine, handle, archive, &unique, Some(name), TemplateOrigin::Built)?;
-        let path = built.keep().map_err(|e| chain(&e))?;
-        handle.log(&format!("archive {}", path.display()));
-        Ok(())
+        let made = unpack(engine, handle, archive, &unique, Some(name), TemplateOrigin::Built);
+        // Kept before it is a template: a build that failed has made none.
+        let kept = made.and_then(|template| {
+            let path = built.keep().map_err(|e| chain(&e))?;
+            handle.log(&format!("archive {}", path.display()));
+            put(engine, &template)
+        });
+        tidy(engine, kept)
     })
 }
 
@@ -122,13 +154,14 @@ pub(crate) fn remove(engine: &Arc<Engine>, name: &TemplateName, user: &UserId) -
     let name = name.clone();
     prepare(engine, TaskKind::TemplateRemove, IMPORT, name.as_str(), user)?.run(move |engine, handle| {
         handle.step("remove");
+        let old = engine.store().find_template(&name).map_err(|e| chain(&e))?;
         engine.store().delete_template(&name).map_err(|e| chain(&e))?;
-        remove_unused(engine)
+        tidy(engine, old.map_or(Ok(()), |template| remove_archive(engine, &template)))
     })
 }
 
-/// Removes layers that nothing stands on.
-fn remove_unused(engine: &Engine) -> Result<(), super::Failure> {
+/// Removes layers that nothing stands on, such as those of an import that was cut off.
+pub(crate) fn remove_unused(engine: &Engine) -> Result<(), Failure> {
     let used = engine.store().layers_in_use().map_err(|e| chain(&e))?;
     let entries = std::fs::read_dir(engine.config.data_dir.join("layers")).map_err(|e| e.to_string())?;
     for digest in entries.flatten().filter_map(|e| e.file_name().to_str()?.parse::<model::Digest>().ok()) {
