@@ -39,6 +39,11 @@ pub enum Command {
     Serve,
     /// Check the host: what is missing, and the exact mend.
     Doctor,
+    /// Print the configuration as it is read, defaults included; with KEY that value alone, for scripts.
+    Configuration {
+        /// Such as data_dir.
+        key: Option<String>,
+    },
     /// Print the version.
     Version,
     /// Print a new one-time code for the setup page, while no administrator exists.
