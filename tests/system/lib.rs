@@ -89,9 +89,26 @@ impl Instance {
 
     /// Starts `serve` and waits until it answers.
     pub fn serve(&mut self) {
+        let command = self.command(&["serve"]);
+        self.serve_by(command);
+    }
+
+    /// Starts `serve` on a host whose boot has another id, as after a reboot. No container starts there: a `/proc`
+    /// with something mounted in it cannot be mounted once more.
+    pub fn serve_in_another_boot(&mut self) {
+        let id = self.dir().join("boot_id");
+        fs::write(&id, "00000000-0000-4000-8000-000000000000\n").unwrap();
+        let view = format!("mount --bind {} /proc/sys/kernel/random/boot_id", id.display());
+        let line = format!("{view} && exec {} serve", self.bin.display());
+        let mut command = Command::new("unshare");
+        command.args(["-m", "sh", "-c", &line]).env("KISTE_CONFIG", self.dir().join("kiste.toml"));
+        self.serve_by(command);
+    }
+
+    fn serve_by(&mut self, mut command: Command) {
         let log = fs::File::options().create(true).append(true).open(self.dir().join("log")).unwrap();
         let out = fs::File::create(self.dir().join("out")).unwrap();
-        let child = self.command(&["serve"]).stdout(out).stderr(log).spawn().unwrap();
+        let child = command.stdin(Stdio::null()).stdout(out).stderr(log).spawn().unwrap();
         self.serve = Some(child);
         self.wait("the engine answers", || self.kiste(&["list"]).code == 0);
     }
@@ -138,6 +155,25 @@ impl Instance {
             let left = fs::read_to_string(group.join("cgroup.procs")).unwrap();
             !pids.lines().any(|pid| left.lines().any(|l| l == pid))
         });
+    }
+
+    /// Processes of a container, by the group that bounds them.
+    #[must_use]
+    pub fn processes(&self, vmid: u32) -> Vec<String> {
+        let trees = fs::read_dir("/sys/fs/cgroup").unwrap().flatten().map(|t| t.path());
+        let folders = trees.map(|t| t.join(&self.name).join(vmid.to_string()));
+        let mut found = Vec::new();
+        let mut open: Vec<PathBuf> = folders.filter(|f| f.exists()).collect();
+        open.push(Path::new("/sys/fs/cgroup").join(&self.name).join(vmid.to_string()));
+        while let Some(folder) = open.pop() {
+            let pids = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+            found.extend(pids.lines().map(str::to_owned));
+            let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+            open.extend(entries.filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path()));
+        }
+        found.sort();
+        found.dedup();
+        found
     }
 
     /// What the engine has said so far.

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand};
 use model::{Bytes, Hostname, Refusal, TaskId, TemplateName, Vmid, limits::CpuLimit};
 use protocol::engine::calls::ContainerRef;
 
@@ -39,6 +39,11 @@ pub enum Command {
     Serve,
     /// Check the host: what is missing, and the exact mend.
     Doctor,
+    /// Print the configuration as it is read, defaults included; with KEY that value alone, for scripts.
+    Configuration {
+        /// Such as data_dir.
+        key: Option<String>,
+    },
     /// Print the version.
     Version,
     /// Print a new one-time code for the setup page, while no administrator exists.
@@ -264,7 +269,8 @@ pub struct CreateOptions {
     #[command(flatten)]
     pub limits: LimitOptions,
     /// Whether it starts with the node: 0 or 1.
-    #[arg(long, value_name = "0|1", value_parser = zero_one, default_value = "0")]
+    // A plain bool would be a switch, and the word behind it a second template.
+    #[arg(long, value_name = "0|1", value_parser = zero_one, default_value = "0", action = ArgAction::Set)]
     pub onboot: bool,
     /// File with root's public ssh keys, one a line.
     #[arg(long, value_name = "FILE")]
@@ -343,6 +349,18 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Kiste::command().debug_assert();
+    }
+
+    #[test]
+    fn create_takes_a_value_for_onboot() {
+        for (words, wanted) in [(&["--onboot", "1"][..], true), (&["--onboot", "0"][..], false), (&[], false)]
+        {
+            let create = ["kiste", "create", "debian-12", "--name", "web"];
+            match Kiste::try_parse_from(create.iter().chain(words)).unwrap().command {
+                Command::Create(options) => assert_eq!(options.onboot, wanted),
+                other => panic!("{other:?}"),
+            }
+        }
     }
 
     #[test]

@@ -98,7 +98,11 @@ pub fn run(kiste: Kiste, socket: &Path) -> Result<u8, CliError> {
         Command::Node => node::node(&session),
         Command::Audit { limit } => node::audit(&session, limit),
         // The binary's own; it never hands them on.
-        Command::Serve | Command::Doctor | Command::Version | Command::Worker { .. } => Ok(2),
+        Command::Serve
+        | Command::Doctor
+        | Command::Configuration { .. }
+        | Command::Version
+        | Command::Worker { .. } => Ok(2),
     }
 }
 
@@ -106,4 +110,22 @@ pub fn run(kiste: Kiste, socket: &Path) -> Result<u8, CliError> {
 #[must_use]
 pub fn show_findings(findings: &[model::finding::Finding], is_json: bool) -> u8 {
     node::findings(findings, is_json)
+}
+
+/// Prints the checked configuration, or one value of it: a text as it is, anything else as JSON.
+///
+/// # Errors
+/// When there is no such key.
+pub fn show_configuration(config: &model::config::Config, key: Option<&str>) -> Result<u8, CliError> {
+    let Some(key) = key else { return show::json(config) };
+    let all = serde_json::to_value(config).map_err(|e| CliError::Usage(e.to_string()))?;
+    match all.get(key) {
+        Some(serde_json::Value::String(text)) => println!("{text}"),
+        Some(value) => println!("{value}"),
+        None => {
+            let text = format!("the configuration has no {key:?}: `kiste configuration` shows all keys");
+            return Err(CliError::Usage(text));
+        }
+    }
+    Ok(0)
 }

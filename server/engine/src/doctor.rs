@@ -6,6 +6,7 @@ use model::{
     config::Config,
     finding::{Finding, FindingLevel},
 };
+use store::Store;
 
 /// Tools that nothing goes without, by path, with Debian's package.
 const TOOLS: [(&str, &str); 2] = [("/usr/sbin/nft", "nftables"), ("/usr/sbin/dnsmasq", "dnsmasq-base")];
@@ -100,11 +101,15 @@ fn forwarding(config: &Config, table: &str) -> Finding {
     )
 }
 
+/// The network that the bridge has or will have; `None` while none is chosen.
 fn subnet(config: &Config) -> Option<Finding> {
-    let network = config.subnet?.network();
+    let kept = || {
+        let kept = Store::peek_setting(&config.data_dir.join(crate::DATABASE), crate::SUBNET);
+        kept.ok().flatten()?.parse().ok()
+    };
+    let network = config.subnet.or_else(kept)?.network();
     let routes = network::subnet::host_routes(config.bridge.as_str());
-    let clash = routes.iter().find(|r| r.contains(&network) || network.contains(*r));
-    Some(match clash {
+    Some(match network::subnet::find_overlap(network, &routes) {
         None => finding("subnet", FindingLevel::Ok, format!("{network} is free"), String::new()),
         Some(route) => finding(
             "subnet",

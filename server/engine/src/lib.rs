@@ -52,6 +52,11 @@ use thiserror::Error;
 
 pub use server::listen_private;
 
+/// The database's name below the data folder.
+pub(crate) const DATABASE: &str = "kiste.db";
+/// Where the network that was chosen is remembered.
+pub(crate) const SUBNET: &str = "subnet";
+
 /// The service of one instance.
 #[derive(Debug)]
 pub struct Engine {
@@ -132,7 +137,7 @@ impl Engine {
         }
         storage::prepare_data_dir(&config.data_dir)?;
         let lock = storage::lock_data_dir(&config.data_dir)?;
-        let database = config.data_dir.join("kiste.db");
+        let database = config.data_dir.join(DATABASE);
         if !database.exists() && !storage::is_unused(&config.data_dir) {
             return Err(OpenError::LostDatabase(database));
         }
@@ -207,9 +212,14 @@ impl Engine {
         api::make_setup_code(self)
     }
 
-    /// When no container runs, takes bridge, rules, server and cgroups away; else leaves all as it is.
+    /// When no container runs, takes bridge, rules, server and cgroups away; else leaves all as it is. So it does
+    /// when a task is at work on a container, which may be about to run: the next engine goes on with it.
     pub fn shut_down(&self) {
-        if self.live().is_empty() {
+        let at_work = self.running.close();
+        for task in &at_work {
+            tracing::info!(%task, "a task is cut off: the next start goes on with it or undoes it");
+        }
+        if at_work.is_empty() && self.live().is_empty() {
             self.network.remove();
             if let Err(error) = self.runtime.remove() {
                 tracing::warn!(%error, "cgroups could not be removed");
@@ -232,16 +242,28 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The configured network, else the one chosen at first start, else a free one that is then kept.
+/// The configured network, else the one chosen at first start, else a free one that is then kept. One that a
+/// route of the host has come to overlap is chosen anew only while no container has an address of it.
 fn kept_subnet(config: &Config, store: &Store) -> Result<Subnet, OpenError> {
-    if let Some(subnet) = config.subnet {
-        return Ok(subnet);
-    }
-    if let Some(kept) = store.find_setting("subnet")? {
-        return kept.parse().map_err(|_| OpenError::Subnet);
-    }
     let routes = network::subnet::host_routes(config.bridge.as_str());
+    let overlap = |subnet: &Subnet| network::subnet::find_overlap(subnet.network(), &routes);
+    let kept = match config.subnet {
+        Some(subnet) => Some(subnet),
+        None => {
+            let kept = store.find_setting(SUBNET)?;
+            kept.map(|text| text.parse().map_err(|_| OpenError::Subnet)).transpose()?
+        }
+    };
+    match kept.map(|subnet| (subnet, overlap(&subnet))) {
+        Some((subnet, None)) => return Ok(subnet),
+        Some((subnet, Some(route))) if config.subnet.is_some() || !store.taken_addresses()?.is_empty() => {
+            let network = subnet.network();
+            tracing::warn!(%network, %route, "the network overlaps a route of the host, so some addresses cannot be reached: set another `subnet`");
+            return Ok(subnet);
+        }
+        _ => {}
+    }
     let chosen = network::subnet::choose(&routes).ok_or(OpenError::Subnet)?;
-    store.set_setting("subnet", Some(&chosen.to_string()))?;
+    store.set_setting(SUBNET, Some(&chosen.to_string()))?;
     Ok(chosen)
 }

@@ -25,18 +25,32 @@ pub(crate) fn endpoint(config: &model::ContainerConfig) -> Option<Endpoint> {
 
 /// Puts everything right.
 pub(crate) fn recover(engine: &Arc<Engine>) -> Result<(), StoreError> {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let is_new_boot = engine.store().find_setting(BOOT)?.as_deref() != Some(boot.trim());
     close_tasks(engine)?;
-    for entry in engine.store().list_journal()? {
-        settle(engine, &entry)?;
+    let (cut_off, others): (Vec<_>, Vec<_>) =
+        engine.store().list_journal()?.into_iter().partition(tasks::power::is_power);
+    for entry in &others {
+        settle(engine, entry)?;
     }
     if let Err(error) = engine.images.clear_staging() {
         tracing::warn!(%error, "left-over staging folders could not be removed");
+    }
+    if let Err(failure) = tasks::templates::remove_unused(engine) {
+        tracing::warn!(%failure, "left-over layers could not be removed");
     }
     if let Err(error) = engine.pool.empty_trash() {
         tracing::warn!(error = %crate::error::chain(&error), "the trash could not be emptied");
     }
     adopt(engine)?;
-    autostart(engine)
+    note_power(engine, is_new_boot)?;
+    for entry in &cut_off {
+        tasks::power::resume(engine, entry)?;
+    }
+    if is_new_boot {
+        start_onboot(engine)?;
+    }
+    engine.store().set_setting(BOOT, Some(boot.trim()))
 }
 
 /// No task survives its engine: what it had begun is in the journal.
@@ -105,22 +119,36 @@ pub(crate) fn take_over(engine: &Engine, row: &ContainerRow) -> bool {
     }
 }
 
-/// After a boot of the host, containers with `onboot` start; others that ran are off now.
-fn autostart(engine: &Arc<Engine>) -> Result<(), StoreError> {
-    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let is_new = engine.store().find_setting(BOOT)?.as_deref() != Some(boot.trim());
-    engine.store().set_setting(BOOT, Some(boot.trim()))?;
+/// What is stored becomes what is seen. The host's end took containers down with it, which is no failure.
+fn note_power(engine: &Engine, is_new_boot: bool) -> Result<(), StoreError> {
     for row in engine.store().list_containers()? {
         let vmid = row.config.vmid;
         let is_running = engine.live().contains_key(&vmid);
-        if is_new && row.config.is_onboot && !is_running {
-            let started = tasks::power::start(engine, &row, &model::access::UserId::root());
-            let _: Option<TaskId> = started
-                .map_err(|error| tracing::error!(%vmid, %error, "a container did not start with the node"))
-                .ok();
-        } else if row.power == PowerState::On && !is_running {
-            observe::settle_exit(engine, vmid, None);
+        match row.power {
+            PowerState::Off if is_running => engine.store().set_power(vmid, PowerState::On)?,
+            PowerState::On if !is_running && is_new_boot => {
+                engine.store().set_power(vmid, PowerState::Off)?;
+                engine.store().set_last_error(vmid, None)?;
+            }
+            PowerState::On if !is_running => observe::settle_exit(engine, vmid, None),
+            _ => {}
         }
+    }
+    Ok(())
+}
+
+/// After a boot of the host, containers with `onboot` start.
+fn start_onboot(engine: &Arc<Engine>) -> Result<(), StoreError> {
+    for row in engine.store().list_containers()?.iter().filter(|row| row.config.is_onboot) {
+        let vmid = row.config.vmid;
+        // In this order: a task that ends in between has left its mark.
+        if engine.running.task_on(&vmid.to_string()).is_some() || engine.live().contains_key(&vmid) {
+            continue;
+        }
+        let started = tasks::power::start(engine, row, &model::access::UserId::root());
+        let _: Option<TaskId> = started
+            .map_err(|error| tracing::error!(%vmid, %error, "a container did not start with the node"))
+            .ok();
     }
     Ok(())
 }

@@ -153,6 +153,17 @@ impl ImageStore {
         Some(self.data_dir.join("templates").join(archive_name(name, version))).filter(|p| p.is_file())
     }
 
+    /// Removes what [`Built::keep`] has kept; that it is gone is no error.
+    ///
+    /// # Errors
+    /// The kernel's errno.
+    pub fn remove_archive(&self, name: &TemplateName, version: &str) -> io::Result<()> {
+        match fs::remove_file(self.data_dir.join("templates").join(archive_name(name, version))) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+            _ => Ok(()),
+        }
+    }
+
     fn spawn_build(&self, folder: &Path) -> Result<Child, BuildError> {
         let mut command = Command::new(&self.worker);
         linux::spawn::with_default_signals(&mut command)
@@ -292,4 +303,27 @@ fn claim(path: &Path) -> io::Result<File> {
     file.set_permissions(Permissions::from_mode(0o600))?;
     file.sync_all()?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::idmap::IdRange;
+
+    #[test]
+    fn a_kept_archive_goes_and_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("templates");
+        fs::create_dir(&folder).unwrap();
+        for name in ["debian-12-1.20260101.tar.zst", "debian-12-1.20260102.tar.zst"] {
+            fs::write(folder.join(name), "").unwrap();
+        }
+        let ids = IdRange::new(1_000_013_824, 1_310_720).unwrap().own_slot();
+        let store = ImageStore { data_dir: dir.path().into(), worker: "/nowhere".into(), ids };
+        let name = "debian-12".parse().unwrap();
+        store.remove_archive(&name, "1.20260101").unwrap();
+        store.remove_archive(&name, "1.20260101").unwrap();
+        let left: Vec<_> = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(left, ["debian-12-1.20260102.tar.zst"]);
+    }
 }

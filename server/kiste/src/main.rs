@@ -38,6 +38,7 @@ fn run(kiste: Kiste) -> Result<u8, Box<dyn Error>> {
     let config = configuration::load(kiste.config.as_deref())?;
     match kiste.command {
         Command::Serve => serve::serve(config).map(|()| 0).map_err(Into::into),
+        Command::Configuration { key } => Ok(cli::show_configuration(&config, key.as_deref())?),
         Command::Doctor => {
             let socket = config.run_dir.join(serve::LOCAL_SOCKET);
             let engine = match protocol::Client::connect(&socket) {

@@ -147,6 +147,8 @@ pub enum Refusal {
     NoIdBlockFree { count: u32 },
     #[error("the engine does not answer: it may be starting, try again in a moment")]
     NoAnswer,
+    #[error("the engine is ending: try again when it runs")]
+    Ending,
     #[error("something went wrong inside (reference {reference}): the engine's log has the details")]
     Internal { reference: u32 },
 }

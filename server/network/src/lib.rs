@@ -192,7 +192,7 @@ impl Network {
     /// [`NetworkError`].
     pub fn keep_rules(&self) -> Result<(), NetworkError> {
         let served = self.lock();
-        if served.is_removed || rules::are_present(&self.spec) {
+        if served.is_removed || rules::are_present(&self.spec, served.endpoints.values()) {
             return Ok(());
         }
         tracing::warn!(bridge = %self.spec.bridge, "the network's rules were gone and are put back");

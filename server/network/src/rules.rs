@@ -6,6 +6,7 @@
 //! All parts are typed values that cannot hold a space or a quote, so the text cannot be broken into.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Write as _},
     process::{Command, Output, Stdio},
 };
@@ -55,11 +56,46 @@ fn elements(spec: &NetworkSpec, verb: &str, endpoint: &Endpoint) -> String {
     )
 }
 
-/// Whether both tables are there.
-pub(crate) fn are_present(spec: &NetworkSpec) -> bool {
-    let list =
-        |family| nft(&["list", "table", family, spec.bridge.as_str()], "").is_ok_and(|o| o.status.success());
-    list("inet") && list("bridge")
+/// Whether both tables are there with all that they must hold: a flush leaves them, but empty.
+pub(crate) fn are_present<'a>(
+    spec: &NetworkSpec,
+    endpoints: impl Iterator<Item = &'a Endpoint> + Clone,
+) -> bool {
+    let mut kept = String::new();
+    for family in ["inet", "bridge"] {
+        match list(&["table", family, spec.bridge.as_str()]) {
+            Ok(output) if output.status.success() => kept += &String::from_utf8_lossy(&output.stdout),
+            _ => return false,
+        }
+    }
+    are_whole(&kept, spec, endpoints)
+}
+
+/// Whether the listed tables hold as many rules in each chain as we write, and every container's entries.
+fn are_whole<'a>(
+    listed: &str,
+    spec: &NetworkSpec,
+    mut endpoints: impl Iterator<Item = &'a Endpoint> + Clone,
+) -> bool {
+    chain_lengths(listed) == chain_lengths(&ruleset(spec, endpoints.clone()))
+        && endpoints.all(|endpoint| {
+            let (mac, owner) = entries(spec, endpoint);
+            // The text of one is the beginning of the other.
+            listed.contains(&owner) && listed.matches(&mac).count() >= 2
+        })
+}
+
+/// Lines of each chain, in the text as we and nft write it: one a rule, and one for the hook.
+fn chain_lengths(text: &str) -> BTreeMap<&str, usize> {
+    let mut lengths = BTreeMap::new();
+    let mut lines = text.lines().map(str::trim);
+    while let Some(line) = lines.next() {
+        if let Some(name) = line.strip_prefix("chain ") {
+            let length = lines.by_ref().take_while(|l| *l != "}").filter(|l| !l.is_empty()).count();
+            lengths.insert(name, length);
+        }
+    }
+    lengths
 }
 
 /// Takes the tables away; that there are none is no error.
@@ -74,12 +110,7 @@ pub(crate) fn remove(spec: &NetworkSpec) {
 /// Tables of others that drop what is forwarded unless they know it, as Docker's and ufw's do; they would
 /// drop the bridge's traffic whatever our own table says. Empty when there are none, or nft is missing.
 pub(crate) fn foreign_drops() -> Vec<String> {
-    let listed = Command::new("/usr/sbin/nft")
-        .args(["list", "chains"])
-        .env_clear()
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output();
+    let listed = list(&["chains"]);
     listed.map(|o| dropping_tables(&String::from_utf8_lossy(&o.stdout))).unwrap_or_default()
 }
 
@@ -98,6 +129,11 @@ fn dropping_tables(chains: &str) -> Vec<String> {
         }
     }
     found
+}
+
+fn list(what: &[&str]) -> io::Result<Output> {
+    let mut command = Command::new("/usr/sbin/nft");
+    command.arg("list").args(what).env_clear().stdin(Stdio::null()).stderr(Stdio::null()).output()
 }
 
 fn nft(arguments: &[&str], input: &str) -> io::Result<Output> {
@@ -187,8 +223,7 @@ mod tests {
         assert_eq!(dropping_tables(chains), ["ip filter"]);
     }
 
-    #[test]
-    fn every_container_has_its_port_rule_and_everything_else_is_dropped() {
+    fn one() -> (NetworkSpec, Endpoint) {
         let spec = NetworkSpec {
             bridge: "kt0".parse().unwrap(),
             subnet: "10.77.3.1/24".parse().unwrap(),
@@ -200,6 +235,29 @@ mod tests {
             name: "web".parse().unwrap(),
             nic: Nic { mac: "02:00:00:00:00:01".parse().unwrap(), address: "10.77.3.2".parse().unwrap() },
         };
+        (spec, endpoint)
+    }
+
+    #[test]
+    fn a_table_that_lacks_a_rule_or_an_entry_is_not_whole() {
+        let (spec, endpoint) = one();
+        let text = ruleset(&spec, std::iter::once(&endpoint));
+        let is_whole = |text: &str| are_whole(text, &spec, std::iter::once(&endpoint));
+        assert!(is_whole(&text));
+        let (mac, owner) = entries(&spec, &endpoint);
+        let needed: Vec<&str> =
+            text.lines().filter(|l| l.starts_with("        ") && !l.contains("type ifname")).collect();
+        assert_eq!(needed.len(), 22, "{needed:#?}");
+        for line in needed {
+            assert!(!is_whole(&text.replacen(&format!("{line}\n"), "", 1)), "{line}");
+        }
+        assert!(!is_whole(&text.replace(&owner, "")) && !is_whole(&text.replacen(&mac, "", 1)));
+        assert!(!is_whole(""));
+    }
+
+    #[test]
+    fn every_container_has_its_port_rule_and_everything_else_is_dropped() {
+        let (spec, endpoint) = one();
         let port = spec.bridge.host_interface(endpoint.vmid);
         let text = ruleset(&spec, std::iter::once(&endpoint));
         assert!(text.contains(&format!("\"{port}\" . 02:00:00:00:00:01 . 10.77.3.2")));

@@ -10,10 +10,14 @@ use model::Subnet;
 pub fn choose(taken: &[Ipv4Net]) -> Option<Subnet> {
     (0..=255).find_map(|third| {
         let net = Ipv4Net::new(Ipv4Addr::new(10, 77, third, 1), 24).ok()?;
-        let is_free =
-            taken.iter().all(|t| !t.contains(&net.network()) && !net.trunc().contains(&t.network()));
-        is_free.then(|| Subnet::try_from(net).ok()).flatten()
+        find_overlap(net, taken).is_none().then(|| Subnet::try_from(net).ok()).flatten()
     })
+}
+
+/// The first of the given networks that has addresses in common with this one.
+#[must_use]
+pub fn find_overlap(net: Ipv4Net, taken: &[Ipv4Net]) -> Option<Ipv4Net> {
+    taken.iter().copied().find(|t| t.contains(&net.network()) || net.trunc().contains(&t.network()))
 }
 
 /// Networks that the host has a route to, without the default route; `without` leaves out one interface.

@@ -147,6 +147,8 @@ fn a_recipe_becomes_containers_that_share_no_identity() {
     if let Some(keep) = std::env::var_os("KISTE_TEST_KEEP_ARCHIVE") {
         fs::copy(path, keep).unwrap();
     }
+    k.ok(&["template", "remove", "debian-12"]);
+    assert_eq!(names(&archives), Vec::<String>::new());
     k.finish();
 }
 

@@ -57,6 +57,18 @@ fn rules_follow_each_container_and_come_back() {
     // And without one they come back too.
     flush();
     k.wait("the rules are back", || owners(&k) == std::slice::from_ref(&two));
+    // Tables that are there and empty let everything pass; a set without its entries, nothing.
+    let rules = || {
+        let listed = ["inet", "bridge"].map(|family| run("nft", &["list", "table", family, k.name()]).out);
+        listed.concat()
+    };
+    let whole = rules();
+    assert!(whole.contains("masquerade") && whole.contains("@owners accept"), "{whole}");
+    for family in ["inet", "bridge"] {
+        assert_eq!(run("nft", &["flush", "table", family, k.name()]).code, 0);
+    }
+    assert_eq!(run("nft", &["flush", "set", "bridge", k.name(), "owners"]).code, 0);
+    k.wait("rules and entries are back", || rules() == whole);
     k.finish();
 }
 
@@ -74,5 +86,74 @@ fn a_dead_dnsmasq_is_started_again() {
     k.wait("another one runs", || server(&k).is_some_and(|now| now != first));
     let ask = "resolvectl flush-caches; resolvectl query web.kiste.internal";
     k.wait("its name resolves again", || k.inside("web", ask).contains("10.116."));
+    k.finish();
+}
+
+/// A link of the host's own with an address, as a VPN that came up later.
+struct Link(String);
+
+impl Link {
+    fn make(name: &str, address: &str) -> Self {
+        let made = Self(name.to_owned());
+        for words in [
+            vec!["link", "add", name, "type", "bridge"],
+            vec!["addr", "add", address, "dev", name],
+            vec!["link", "set", name, "up"],
+        ] {
+            assert_eq!(run("ip", &words).code, 0, "{words:?}");
+        }
+        made
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        run("ip", &["link", "del", &self.0]);
+    }
+}
+
+#[test]
+fn a_chosen_network_that_a_route_has_come_over_is_noticed() {
+    let Some(mut k) = Instance::start(56) else { return };
+    k.end_serve("TERM");
+    let config = k.dir().join("kiste.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let lines = text.lines().filter(|l| !l.starts_with("subnet"));
+    fs::write(&config, lines.map(|l| format!("{l}\n")).collect::<String>()).unwrap();
+    k.serve();
+    let subnet = |k: &Instance| {
+        let node: Value = serde_json::from_str(&k.ok(&["node", "--json"])).unwrap();
+        node["subnet"].as_str().unwrap().to_owned()
+    };
+    let first = subnet(&k);
+    let doctor = |k: &Instance| {
+        let findings: Value = serde_json::from_str(&k.kiste(&["doctor", "--json"]).out).unwrap();
+        let is_it = |f: &&Value| f["check"] == "subnet";
+        let found = findings.as_array().unwrap().iter().find(is_it).unwrap();
+        (found["level"].as_str().unwrap().to_owned(), found["found"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(doctor(&k).0, "ok");
+    let half = first.replace(".1/24", ".129/25");
+    assert_ne!(half, first);
+    let link = Link::make(&format!("{}l", k.name()), &half);
+    let (level, found) = doctor(&k);
+    assert!(level == "blocker" && found.contains("overlaps the host's route to 10.77."), "{level} {found}");
+    // Nobody has an address of it: the next start takes another one.
+    k.end_serve("TERM");
+    assert_eq!(doctor(&k).0, "blocker");
+    k.serve();
+    assert_ne!(subnet(&k), first);
+    assert_eq!(doctor(&k).0, "ok");
+    // With an address in use it stays, and is told.
+    drop(link);
+    k.import_debian();
+    k.ok(&["create", "debian", "--name", "web", "--memory", "256"]);
+    let second = subnet(&k);
+    let link = Link::make(&format!("{}l", k.name()), &second.replace(".1/24", ".129/25"));
+    k.end_serve("TERM");
+    k.serve();
+    assert_eq!(subnet(&k), second);
+    assert!(k.log().contains("overlaps a route of the host"), "{}", k.log());
+    drop(link);
     k.finish();
 }

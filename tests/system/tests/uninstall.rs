@@ -21,6 +21,10 @@ fn uninstall_leaves_nothing_behind() {
     assert!(refused.0 == Some(1) && refused.1.contains("kiste serve is running: end it"), "{refused:?}");
     assert_eq!(k.status("web")["status"], "running");
     assert_eq!(uninstall(&k, &["--purg"]).0, Some(2));
+    // One that is suspended has processes too.
+    k.ok(&["create", "debian", "--name", "asleep", "--memory", "256", "--start"]);
+    assert_eq!(k.boot("asleep"), "running");
+    k.ok(&["suspend", "asleep"]);
 
     k.end_serve("TERM");
     // As if this instance had been the one that raised it.
@@ -34,6 +38,21 @@ fn uninstall_leaves_nothing_behind() {
     fs::write(SETTING, &now).unwrap();
     assert_eq!(before.trim().parse::<u32>().unwrap() + 1, now.trim().parse::<u32>().unwrap());
 
+    // A configuration that cannot be read names nothing to delete.
+    let config = k.dir().join("kiste.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("data_dir = ", "data_dri = ")).unwrap();
+    let refused = uninstall(&k, &["--purge"]);
+    assert!(refused.0 == Some(1) && refused.1.contains("data_dri"), "{refused:?}");
+    // One that is written in another way is read as it is meant.
+    let data = k.dir().join("data").display().to_string();
+    let other =
+        text.replace(&format!("data_dir = \"{data}\""), &format!("  data_dir='{data}' # not \"/other\""));
+    assert_ne!(other, text);
+    fs::write(&config, other).unwrap();
+    k.serve();
+    k.ok(&["start", "asleep"]);
+    k.end_serve("TERM");
     assert_eq!(uninstall(&k, &["--purge"]).0, Some(0));
     assert_eq!(k.traces(), Vec::<String>::new());
     assert!(!k.dir().join("data").exists() && !k.dir().join("run").exists());

@@ -57,9 +57,12 @@ pub(crate) fn create(engine: &Arc<Engine>, new: New<'_>, user: &UserId) -> Resul
             handle.step("undo");
             destroy::remove_all(engine, work.row.config.vmid)?;
         }
+        let is_to_start = made.is_ok() && power == PowerState::On;
+        // Before the creation's own entry goes: an engine that ends between the two still knows of one.
+        let start = is_to_start.then(|| power::journal_start(engine, handle, &work.row)).transpose()?;
         engine.store().finish_journal(journal).map_err(|e| chain(&e))?;
         made?;
-        if power == PowerState::On { power::start_now(engine, handle, work.row.config.vmid) } else { Ok(()) }
+        start.map_or(Ok(()), |entry| power::start_journaled(engine, handle, &work.row, entry))
     })
 }
 

@@ -18,7 +18,7 @@ use std::{
 };
 
 use model::{
-    Refusal, TaskId,
+    Refusal, TaskId, Vmid,
     access::UserId,
     task::{Task, TaskIdParts, TaskKind, TaskState},
 };
@@ -33,11 +33,21 @@ pub(crate) type Failure = String;
 #[derive(Debug, Default)]
 pub(crate) struct Running {
     by_object: Mutex<HashMap<String, (TaskId, Arc<AtomicBool>)>>,
+    /// Whether the engine ends: changed and read with the list locked only.
+    is_closed: AtomicBool,
 }
 
 impl Running {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, (TaskId, Arc<AtomicBool>)>> {
         lock(&self.by_object)
+    }
+
+    /// No task begins any more; gives those that are at work on containers.
+    pub(crate) fn close(&self) -> Vec<TaskId> {
+        let running = self.lock();
+        self.is_closed.store(true, Ordering::Relaxed);
+        let on_containers = running.iter().filter(|(object, _)| object.parse::<Vmid>().is_ok());
+        on_containers.map(|(_, (id, _))| id.clone()).collect()
     }
 
     /// All tasks at work.
@@ -87,6 +97,9 @@ pub(crate) fn prepare(
     user: &UserId,
 ) -> Result<Prepared, ApiError> {
     let mut running = engine.running.lock();
+    if engine.running.is_closed.load(Ordering::Relaxed) {
+        return Err(Refusal::Ending.into());
+    }
     if let Some((other, _)) = running.get(object) {
         let refusal = Refusal::Busy { name: title.to_owned(), task: other.to_string() };
         return Err(ApiError { task: Some(other.clone()), ..refusal.into() });
@@ -172,6 +185,11 @@ impl Handle {
             tracing::error!(error = %crate::error::chain(&error), "a task could not be stored");
         }
         self.engine.hub.tell(&Event::Task(task));
+    }
+
+    /// The task's id.
+    pub(crate) fn id(&self) -> TaskId {
+        self.task().id.clone()
     }
 
     /// The next step begins.

@@ -1,14 +1,43 @@
-//! Start, shutdown, stop, reboot, suspend, resume.
+//! Start, shutdown, stop, reboot, suspend, resume. All but the last two are journaled: when the engine ends in
+//! the middle, the next one does what was asked for.
 
 use std::{sync::Arc, time::Duration};
 
 use model::{PowerState, TaskId, Vmid, access::UserId, task::TaskKind};
 use protocol::{engine::ApiError, shim::NicPlan};
 use runtime::{ContainerPlan, container::stop::Shutdown};
-use store::ContainerRow;
+use store::{ContainerRow, JournalEntry, StoreError};
 
 use super::{Failure, Handle, prepare};
-use crate::{Engine, error::chain};
+use crate::{
+    Engine,
+    error::{chain, internal},
+};
+
+/// What the journal must know beside the verb, to go on with it later.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Order {
+    /// How long init gets to end.
+    patience: Duration,
+    /// When the init that is to end was started; another one runs after a reboot that is done.
+    init_start_ticks: u64,
+}
+
+impl Order {
+    fn of(engine: &Engine, vmid: Vmid, patience: Duration) -> Self {
+        Self { patience, init_start_ticks: engine.live().get(&vmid).map_or(0, |i| i.init_start_ticks) }
+    }
+
+    fn to_payload(self) -> String {
+        format!("{} {}", self.patience.as_secs(), self.init_start_ticks)
+    }
+
+    fn from_payload(text: &str) -> Option<Self> {
+        let (patience, ticks) = text.split_once(' ')?;
+        let patience = Duration::from_secs(patience.parse().ok()?);
+        Some(Self { patience, init_start_ticks: ticks.parse().ok()? })
+    }
+}
 
 /// What a container is to be, from its row.
 pub(crate) fn plan(engine: &Engine, row: &ContainerRow) -> Result<ContainerPlan, Failure> {
@@ -39,7 +68,7 @@ pub(crate) fn plan(engine: &Engine, row: &ContainerRow) -> Result<ContainerPlan,
 }
 
 /// Starts within a task, with what is stored now.
-pub(crate) fn start_now(engine: &Engine, handle: &Handle, vmid: Vmid) -> Result<(), Failure> {
+fn start_now(engine: &Engine, handle: &Handle, vmid: Vmid) -> Result<(), Failure> {
     handle.step("start");
     let row = find(engine, vmid)?;
     let started = plan(engine, &row).and_then(|plan| engine.runtime.start(&plan).map_err(|e| chain(&e)));
@@ -70,7 +99,34 @@ fn find(engine: &Engine, vmid: Vmid) -> Result<ContainerRow, Failure> {
 /// Begins a start.
 pub(crate) fn start(engine: &Arc<Engine>, row: &ContainerRow, user: &UserId) -> Result<TaskId, ApiError> {
     let vmid = row.config.vmid;
-    begin(engine, TaskKind::Start, row, user, move |engine, handle| start_now(engine, handle, vmid))
+    begin(engine, TaskKind::Start, row, user, Order::default(), move |engine, handle| {
+        start_now(engine, handle, vmid)
+    })
+}
+
+/// Writes down that the task at work goes on to start the container.
+pub(crate) fn journal_start(engine: &Engine, handle: &Handle, row: &ContainerRow) -> Result<i64, Failure> {
+    let (object, task) = (row.config.vmid.to_string(), handle.id());
+    let payload = Order::default().to_payload();
+    let entry = engine.store().begin_journal(TaskKind::Start.as_str(), &object, task.as_str(), &payload);
+    entry.map_err(|e| chain(&e))
+}
+
+/// Starts within a task what [`journal_start`] has written down.
+pub(crate) fn start_journaled(
+    engine: &Engine,
+    handle: &Handle,
+    row: &ContainerRow,
+    entry: i64,
+) -> Result<(), Failure> {
+    let done = start_now(engine, handle, row.config.vmid);
+    close(engine, entry, done)
+}
+
+/// However it went: it is not to be taken up again.
+fn close(engine: &Engine, entry: i64, done: Result<(), Failure>) -> Result<(), Failure> {
+    let closed = engine.store().finish_journal(entry).map_err(|e| chain(&e));
+    done.and(closed)
 }
 
 /// Begins a shutdown: init gets `patience`, then the kernel ends all.
@@ -81,31 +137,35 @@ pub(crate) fn shutdown(
     user: &UserId,
 ) -> Result<TaskId, ApiError> {
     let vmid = row.config.vmid;
-    begin(engine, TaskKind::Shutdown, row, user, move |engine, handle| {
+    let order = Order::of(engine, vmid, patience);
+    begin(engine, TaskKind::Shutdown, row, user, order, move |engine, handle| {
         shutdown_now(engine, handle, vmid, patience)
     })
 }
 
 fn shutdown_now(engine: &Engine, handle: &Handle, vmid: Vmid, patience: Duration) -> Result<(), Failure> {
     handle.step("shutdown");
-    engine.store().set_power(vmid, PowerState::Off).map_err(|e| chain(&e))?;
     let end = engine.runtime.shutdown(vmid, patience).map_err(|e| chain(&e))?;
     if end == Shutdown::Forced {
         handle.log(&format!("WARN: init did not end within {} s and was ended", patience.as_secs()));
     }
+    note_off(engine, vmid).map_err(|e| chain(&e))
+}
+
+/// It was asked to end and has ended: nothing failed.
+fn note_off(engine: &Engine, vmid: Vmid) -> Result<(), StoreError> {
     engine.note_stopped(vmid);
-    Ok(())
+    engine.store().set_power(vmid, PowerState::Off)?;
+    engine.store().set_last_error(vmid, None)
 }
 
 /// Begins a stop.
 pub(crate) fn stop(engine: &Arc<Engine>, row: &ContainerRow, user: &UserId) -> Result<TaskId, ApiError> {
     let vmid = row.config.vmid;
-    begin(engine, TaskKind::Stop, row, user, move |engine, handle| {
+    begin(engine, TaskKind::Stop, row, user, Order::default(), move |engine, handle| {
         handle.step("stop");
-        engine.store().set_power(vmid, PowerState::Off).map_err(|e| chain(&e))?;
         engine.runtime.stop(vmid).map_err(|e| chain(&e))?;
-        engine.note_stopped(vmid);
-        engine.store().set_last_error(vmid, None).map_err(|e| chain(&e))
+        note_off(engine, vmid).map_err(|e| chain(&e))
     })
 }
 
@@ -117,7 +177,8 @@ pub(crate) fn reboot(
     user: &UserId,
 ) -> Result<TaskId, ApiError> {
     let vmid = row.config.vmid;
-    begin(engine, TaskKind::Reboot, row, user, move |engine, handle| {
+    let order = Order::of(engine, vmid, patience);
+    begin(engine, TaskKind::Reboot, row, user, order, move |engine, handle| {
         shutdown_now(engine, handle, vmid, patience)?;
         start_now(engine, handle, vmid)
     })
@@ -131,7 +192,8 @@ pub(crate) fn pause(
     user: &UserId,
 ) -> Result<TaskId, ApiError> {
     let vmid = row.config.vmid;
-    begin(engine, kind, row, user, move |engine, handle| {
+    let name = row.config.name.as_str();
+    prepare(engine, kind, &vmid.to_string(), name, user)?.run(move |engine, handle| {
         handle.step(kind.as_str());
         let done =
             if kind == TaskKind::Suspend { engine.runtime.freeze(vmid) } else { engine.runtime.thaw(vmid) };
@@ -144,7 +206,79 @@ fn begin(
     kind: TaskKind,
     row: &ContainerRow,
     user: &UserId,
+    order: Order,
     work: impl FnOnce(&Arc<Engine>, &Handle) -> Result<(), Failure> + Send + 'static,
 ) -> Result<TaskId, ApiError> {
-    prepare(engine, kind, &row.config.vmid.to_string(), row.config.name.as_str(), user)?.run(work)
+    let object = row.config.vmid.to_string();
+    let prepared = prepare(engine, kind, &object, row.config.name.as_str(), user)?;
+    let task = prepared.id().as_str();
+    let entry = match engine.store().begin_journal(kind.as_str(), &object, task, &order.to_payload()) {
+        Ok(entry) => entry,
+        Err(error) => return Err(prepared.refuse(internal(&error))),
+    };
+    let begun = prepared.run(move |engine, handle| {
+        let done = work(engine, handle);
+        close(engine, entry, done)
+    });
+    if begun.is_err()
+        && let Err(error) = engine.store().finish_journal(entry)
+    {
+        tracing::error!(error = %chain(&error), "what was refused stays in the journal");
+    }
+    begun
+}
+
+/// Whether a journal entry is one of this file's.
+pub(crate) fn is_power(entry: &JournalEntry) -> bool {
+    kind(entry).is_some()
+}
+
+fn kind(entry: &JournalEntry) -> Option<TaskKind> {
+    let kinds = [TaskKind::Start, TaskKind::Shutdown, TaskKind::Stop, TaskKind::Reboot];
+    kinds.into_iter().find(|k| k.as_str() == entry.operation)
+}
+
+/// Goes on, as a task, with what an engine before this one was asked for; running containers are known.
+pub(crate) fn resume(engine: &Arc<Engine>, entry: &JournalEntry) -> Result<(), StoreError> {
+    let vmid = entry.object.parse::<Vmid>().ok();
+    if let Some(row) = vmid.map(|v| engine.store().find_container(v)).transpose()?.flatten() {
+        tracing::info!(operation = %entry.operation, vmid = %row.config.vmid, "an operation was cut off and goes on");
+        go_on(engine, entry, &row)?;
+    }
+    // The new task has an entry of its own by now.
+    engine.store().finish_journal(entry.id)
+}
+
+fn go_on(engine: &Arc<Engine>, entry: &JournalEntry, row: &ContainerRow) -> Result<(), StoreError> {
+    let vmid = row.config.vmid;
+    let order = Order::from_payload(&entry.payload).unwrap_or_default();
+    let by = entry.task.parse::<TaskId>().ok().and_then(|id| id.parts()).map(|p| p.user);
+    let user = by.unwrap_or_else(UserId::root);
+    let running = engine.live().get(&vmid).map(|i| i.init_start_ticks);
+    let begun = match (kind(entry), running) {
+        (Some(TaskKind::Start | TaskKind::Reboot), None) => start(engine, row, &user),
+        (Some(TaskKind::Reboot), Some(ticks)) if ticks == order.init_start_ticks => {
+            reboot(engine, row, order.patience, &user)
+        }
+        (Some(TaskKind::Shutdown), Some(_)) => shutdown(engine, row, order.patience, &user),
+        (Some(TaskKind::Stop), Some(_)) => stop(engine, row, &user),
+        (Some(TaskKind::Shutdown | TaskKind::Stop), None) => return note_off(engine, vmid),
+        _ => return Ok(()),
+    };
+    if let Err(error) = begun {
+        tracing::error!(%vmid, operation = %entry.operation, %error, "it could not go on: ask for it again");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_comes_back_from_the_journal_as_it_went_in() {
+        let order = Order { patience: Duration::from_secs(60), init_start_ticks: 4711 };
+        assert_eq!(Order::from_payload(&order.to_payload()), Some(order));
+        assert_eq!(Order::from_payload(""), None);
+    }
 }

@@ -39,19 +39,21 @@ pub(crate) fn import(
     let prepared = prepare(engine, TaskKind::TemplateImport, IMPORT, &title, user)?;
     let unique = format!("import-{}", prepared.id().parts().map_or(0, |p| p.number));
     prepared.run(move |engine, handle| {
-        install(engine, handle, File::from(archive), &unique, name, TemplateOrigin::Imported)
+        let origin = TemplateOrigin::Imported;
+        let made = unpack(engine, handle, File::from(archive), &unique, name, origin);
+        tidy(engine, made.and_then(|template| put(engine, &template)))
     })
 }
 
-/// Unpacks an archive and makes it a template.
-fn install(
+/// Unpacks an archive for a template, which is not stored yet.
+fn unpack(
     engine: &Engine,
     handle: &Handle,
     archive: File,
     unique: &str,
     name: Option<TemplateName>,
     origin: TemplateOrigin,
-) -> Result<(), Failure> {
+) -> Result<ContainerTemplate, Failure> {
     handle.step("unpack");
     let now = clock::now();
     let fallback = || name.clone().map(|name| plain_manifest(name, clock::date(now), now));
@@ -74,7 +76,7 @@ fn install(
         installed.size,
         installed.image.layers.len()
     ));
-    let template = ContainerTemplate {
+    Ok(ContainerTemplate {
         name: name.unwrap_or(manifest.name),
         version: manifest.version,
         description: manifest.description,
@@ -88,9 +90,35 @@ fn install(
         memory_min: manifest.memory_min,
         application: manifest.application,
         recipe: manifest.recipe,
-    };
-    engine.store().put_template(&template).map_err(|e| chain(&e))?;
-    remove_unused(engine)
+    })
+}
+
+/// Makes it a template; an older one of that name goes, with its archive.
+fn put(engine: &Engine, template: &ContainerTemplate) -> Result<(), Failure> {
+    let old = engine.store().find_template(&template.name).map_err(|e| chain(&e))?;
+    engine.store().put_template(template).map_err(|e| chain(&e))?;
+    match old {
+        // One built twice a day has the same archive.
+        Some(old) if (old.origin, &old.version) != (template.origin, &template.version) => {
+            remove_archive(engine, &old)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Removes the archive that a build has kept.
+fn remove_archive(engine: &Engine, template: &ContainerTemplate) -> Result<(), Failure> {
+    if template.origin != TemplateOrigin::Built {
+        return Ok(());
+    }
+    let removed = engine.images.remove_archive(&template.name, &template.version);
+    removed.map_err(|e| format!("cannot remove the archive of {}: {e}", template.name))
+}
+
+/// Whatever came out of it, no layer stays that nothing stands on.
+fn tidy(engine: &Engine, done: Result<(), Failure>) -> Result<(), Failure> {
+    let tidied = remove_unused(engine);
+    done.and(tidied)
 }
 
 /// Begins a build; the finished archive is kept and installed. `stages` are the recipe and what it stands on,
@@ -103,25 +131,29 @@ pub(crate) fn build(engine: &Arc<Engine>, stages: Vec<Recipe>, user: &UserId) ->
         if let Some(mirror) = &engine.config.mirror {
             handle.log(&format!("WARN: packages come from {mirror} only, without separate security updates"));
         }
-        let (mut parent, mut below) = (None, None);
-        for (stage, recipe) in stages.iter().enumerate() {
-            let is_last = stage + 1 == stages.len();
-            let digest = recipe.digest(below.as_ref());
-            parent = match kept(engine, recipe, &digest).filter(|_| !is_last) {
-                Some(archive) => {
-                    handle.log(&format!("on {}", recipe.summary.title));
-                    Some(archive)
-                }
-                None => {
-                    let finish = stages[..=stage].iter().flat_map(|r| r.finish.clone()).collect();
-                    let order = Stage { recipe, parent: parent.as_deref(), digest: digest.clone(), finish };
-                    Some(build_stage(engine, handle, order, &format!("{number}-{stage}"))?)
-                }
-            };
-            below = Some(digest);
-        }
-        Ok(())
+        tidy(engine, build_stages(engine, handle, &stages, number))
     })
+}
+
+fn build_stages(engine: &Engine, handle: &Handle, stages: &[Recipe], number: u32) -> Result<(), Failure> {
+    let (mut parent, mut below) = (None, None);
+    for (stage, recipe) in stages.iter().enumerate() {
+        let is_last = stage + 1 == stages.len();
+        let digest = recipe.digest(below.as_ref());
+        parent = match kept(engine, recipe, &digest).filter(|_| !is_last) {
+            Some(archive) => {
+                handle.log(&format!("on {}", recipe.summary.title));
+                Some(archive)
+            }
+            None => {
+                let finish = stages[..=stage].iter().flat_map(|r| r.finish.clone()).collect();
+                let order = Stage { recipe, parent: parent.as_deref(), digest: digest.clone(), finish };
+                Some(build_stage(engine, handle, order, &format!("{number}-{stage}"))?)
+            }
+        };
+        below = Some(digest);
+    }
+    Ok(())
 }
 
 /// The archive of a recipe that was built as it is now.
@@ -163,9 +195,11 @@ fn build_stage(engine: &Engine, handle: &Handle, stage: Stage<'_>, unique: &str)
         .map_err(|e| chain(&e))?;
     let archive = built.archive().map_err(|e| chain(&e))?;
     let name = Some(recipe.summary.name.clone());
-    install(engine, handle, archive, &format!("import-{unique}"), name, TemplateOrigin::Built)?;
+    let template = unpack(engine, handle, archive, &format!("import-{unique}"), name, TemplateOrigin::Built)?;
+    // Kept before it is a template: a build that failed has made none.
     let path = built.keep().map_err(|e| chain(&e))?;
     handle.log(&format!("archive {}", path.display()));
+    put(engine, &template)?;
     Ok(path)
 }
 
@@ -174,13 +208,14 @@ pub(crate) fn remove(engine: &Arc<Engine>, name: &TemplateName, user: &UserId) -
     let name = name.clone();
     prepare(engine, TaskKind::TemplateRemove, IMPORT, name.as_str(), user)?.run(move |engine, handle| {
         handle.step("remove");
+        let old = engine.store().find_template(&name).map_err(|e| chain(&e))?;
         engine.store().delete_template(&name).map_err(|e| chain(&e))?;
-        remove_unused(engine)
+        tidy(engine, old.map_or(Ok(()), |template| remove_archive(engine, &template)))
     })
 }
 
-/// Removes layers that nothing stands on.
-fn remove_unused(engine: &Engine) -> Result<(), super::Failure> {
+/// Removes layers that nothing stands on, such as those of an import that was cut off.
+pub(crate) fn remove_unused(engine: &Engine) -> Result<(), Failure> {
     let used = engine.store().layers_in_use().map_err(|e| chain(&e))?;
     let entries = std::fs::read_dir(engine.config.data_dir.join("layers")).map_err(|e| e.to_string())?;
     for digest in entries.flatten().filter_map(|e| e.file_name().to_str()?.parse::<model::Digest>().ok()) {

@@ -139,7 +139,7 @@ fn kind(refusal: &Refusal) -> ErrorKind {
         | R::NothingToRetry { .. }
         | R::RetryFailed { .. } => ErrorKind::WrongStatus,
         R::Busy { .. } => ErrorKind::Busy,
-        R::NoneFree { .. } | R::NoIdBlockFree { .. } | R::NoAnswer => ErrorKind::Unavailable,
+        R::NoneFree { .. } | R::NoIdBlockFree { .. } | R::NoAnswer | R::Ending => ErrorKind::Unavailable,
         R::Internal { .. } => ErrorKind::Internal,
     }
 }

@@ -50,7 +50,7 @@ pub enum Shutdown {
 }
 
 impl Runtime {
-    /// Asks init to end; ends it when it has not within `patience`. `is_cancelled` is asked in between.
+    /// Asks init to end; ends it when it has not within `patience`. It cannot be called off: init was asked.
     ///
     /// # Errors
     /// [`StopError`]; the container then still runs.

@@ -382,4 +382,5 @@ refusal-none-free = { $what ->
     } ist frei: Entfernen Sie zuerst einen Container.
 refusal-no-id-block-free = Alle { $count } ID-Blöcke sind in Gebrauch: Erhöhen Sie id_count in der Konfiguration.
 refusal-no-answer = Die Engine antwortet nicht: Vielleicht startet sie gerade, versuchen Sie es gleich noch einmal.
+refusal-ending = Die Engine wird gerade beendet: Versuchen Sie es noch einmal, wenn sie wieder läuft.
 refusal-internal = Etwas ging im Innern schief (Nummer { $reference }): Einzelheiten stehen im Protokoll der Engine.

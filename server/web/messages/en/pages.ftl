@@ -373,4 +373,5 @@ refusal-none-free = No { $what ->
     } is free: remove a container first.
 refusal-no-id-block-free = All { $count } id blocks are in use: raise id_count in the configuration.
 refusal-no-answer = The engine does not answer: it may be starting, try again in a moment.
+refusal-ending = The engine is ending: try again when it runs.
 refusal-internal = Something went wrong inside (reference { $reference }): the engine's log has the details.
