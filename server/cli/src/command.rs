@@ -3,7 +3,7 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{ArgAction, Args, Parser, Subcommand};
-use model::{Bytes, Hostname, Refusal, TaskId, TemplateName, Vmid, limits::CpuLimit};
+use model::{Bytes, Forward, Hostname, Refusal, TaskId, TemplateName, Vmid, limits::CpuLimit};
 use protocol::engine::calls::ContainerRef;
 
 /// Many small machines on one Linux host: full-system containers from templates.
@@ -282,6 +282,9 @@ pub struct CreateOptions {
     /// file (for passwords). `kiste template parameters TEMPLATE` lists them.
     #[arg(long = "param", value_name = "NAME=VALUE")]
     pub parameters: Vec<String>,
+    /// A port of the node that leads into it, such as 8081:80 or 5353:53/udp; may be given several times.
+    #[arg(long = "forward", value_name = "NODE:CONTAINER")]
+    pub forwards: Vec<Forward>,
     /// Start it when it is made.
     #[arg(long)]
     pub start: bool,
@@ -312,6 +315,12 @@ pub struct SetOptions {
     /// Whether it starts with the node: 0 or 1.
     #[arg(long, value_name = "0|1", value_parser = zero_one)]
     pub onboot: Option<bool>,
+    /// Ports of the node that lead into it, such as 8081:80, in place of those it has; acts at once.
+    #[arg(long = "forward", value_name = "NODE:CONTAINER")]
+    pub forwards: Vec<Forward>,
+    /// Take all its port forwards away.
+    #[arg(long, conflicts_with = "forwards")]
+    pub no_forwards: bool,
 }
 
 fn zero_one(text: &str) -> Result<bool, String> {

@@ -45,6 +45,7 @@ pub(crate) fn create(session: &Session, options: &CreateOptions) -> Result<u8, C
         ssh_keys,
         mac: None,
         parameters: options.parameters.iter().map(|p| parameter(p)).collect::<Result<_, _>>()?,
+        forwards: options.forwards.clone(),
     })?;
     if !session.is_json && session.is_waiting {
         eprintln!("creating {} ({})", created.name, created.vmid);
@@ -77,7 +78,12 @@ fn read_password() -> Result<Secret, CliError> {
 
 pub(crate) fn set(session: &Session, options: SetOptions) -> Result<u8, CliError> {
     let limits = changes(&options.limits);
-    let call = SetContainer { container: options.id, version: None, limits, is_onboot: options.onboot };
+    let forwards = match (options.forwards, options.no_forwards) {
+        (_, true) => Some(Vec::new()),
+        (all, false) => (!all.is_empty()).then_some(all),
+    };
+    let is_onboot = options.onboot;
+    let call = SetContainer { container: options.id, version: None, limits, is_onboot, forwards };
     let detail = session.client.call(call)?;
     if session.is_json { show::json(&detail.config) } else { Ok(show_config(&detail)) }
 }
@@ -140,6 +146,10 @@ fn show_config(detail: &ContainerDetail) -> u8 {
         ("onboot", u8::from(config.is_onboot).to_string()),
         ("ids", format!("{}-{}", detail.id_base, detail.id_base.saturating_add(65_535))),
     ];
+    if !config.forwards.is_empty() {
+        let all: Vec<String> = config.forwards.iter().map(ToString::to_string).collect();
+        rows.push(("forwards", all.join(" ")));
+    }
     if let Some(nic) = &config.nic {
         rows.push(("address", nic.address.to_string()));
         rows.push(("mac", nic.mac.to_string()));

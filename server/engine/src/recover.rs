@@ -20,7 +20,7 @@ pub(crate) fn endpoints(store: &Store) -> Result<Vec<Endpoint>, StoreError> {
 /// A container as the network knows it; `None` without an interface.
 pub(crate) fn endpoint(config: &model::ContainerConfig) -> Option<Endpoint> {
     let nic = config.nic.clone()?;
-    Some(Endpoint { vmid: config.vmid, name: config.name.clone(), nic })
+    Some(Endpoint { vmid: config.vmid, name: config.name.clone(), nic, forwards: config.forwards.clone() })
 }
 
 /// Puts everything right.

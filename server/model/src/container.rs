@@ -1,8 +1,8 @@
 //! A container: what is wanted of it and what is seen of it. Two types, compared only by the reconciler.
 
 use crate::{
-    Application, ContainerName, Hostname, Limits, TemplateName, Vmid, application::Values, network::Nic,
-    template::ImageRef,
+    Application, ContainerName, Forward, Hostname, Limits, TemplateName, Vmid, application::Values,
+    network::Nic, template::ImageRef,
 };
 
 /// Everything that is decided about one container; the engine's database owns it.
@@ -24,6 +24,9 @@ pub struct ContainerConfig {
     pub limits: Limits,
     /// Its interface, if it has one.
     pub nic: Option<Nic>,
+    /// Ports of the node that lead into it.
+    #[serde(default)]
+    pub forwards: Vec<Forward>,
     /// Whether it starts with the node.
     pub is_onboot: bool,
     /// The application in it, when its template has one.

@@ -8,6 +8,7 @@
 //! | [`vmid`], [`name`] | a container's identity: number and DNS label |
 //! | [`bytes`], [`digest`], [`idmap`] | quantities, content digests, the two sides of an id map |
 //! | [`limits`] | memory, swap, CPU and process limits and the rule that checks them |
+//! | [`forward`] | a port of the node that leads into a container |
 //! | [`network`] | bridge, subnet, MAC address, interface |
 //! | [`container`], [`stats`] | configuration, status, what the kernel shows |
 //! | [`template`] | container templates: recipe, manifest, image |
@@ -28,6 +29,7 @@ pub mod container;
 pub mod digest;
 pub mod error_chain;
 pub mod finding;
+pub mod forward;
 pub mod health;
 pub mod idmap;
 pub mod limits;
@@ -46,6 +48,7 @@ pub use bytes::Bytes;
 pub use container::{ContainerConfig, ContainerStatus, PowerState};
 pub use digest::Digest;
 pub use error_chain::error_chain;
+pub use forward::Forward;
 pub use idmap::{ContainerGid, ContainerUid, HostUid, IdMap};
 pub use limits::Limits;
 pub use name::{ContainerName, Hostname, NodeName};

@@ -35,6 +35,8 @@ pub enum Refusal {
         "{given:?} is no template name: use 1 to 64 of a-z, 0-9, dot and dash, beginning with a letter or digit"
     )]
     NotATemplateName { given: String },
+    #[error("{given:?} is no port forward: write NODE:CONTAINER or NODE:CONTAINER/udp, such as 8081:80")]
+    NotAForward { given: String },
     #[error("{given:?} is no task id: copy it from `kiste task list`")]
     NotATaskId { given: String },
     #[error(
@@ -115,6 +117,10 @@ pub enum Refusal {
     NoTask { name: String },
     #[error("{what} {given} is taken: choose another")]
     Taken { what: Thing, given: String },
+    #[error("port {port} of the node is in use by a program of its own: choose another")]
+    PortInUse { port: String },
+    #[error("a container may have {max} port forwards")]
+    TooManyForwards { max: usize },
     #[error("somebody else changed it meanwhile: load it again and repeat")]
     Stale,
     #[error("container {name} is {status}: cannot {deed} it now")]
@@ -171,6 +177,8 @@ pub enum Thing {
     User,
     /// A task's number.
     Task,
+    /// A port of the node.
+    Port,
 }
 
 impl std::fmt::Display for Thing {
@@ -183,6 +191,7 @@ impl std::fmt::Display for Thing {
             Self::Address => "address",
             Self::User => "the user",
             Self::Task => "task number",
+            Self::Port => "port",
         })
     }
 }
@@ -252,6 +261,10 @@ impl Refusal {
             | Self::AllDigits { .. }
             | Self::ReservedName { .. }
             | Self::Taken { what: Thing::Name, .. } => "name",
+            Self::Taken { what: Thing::Port, .. }
+            | Self::PortInUse { .. }
+            | Self::NotAForward { .. }
+            | Self::TooManyForwards { .. } => "forwards",
             Self::Taken { what: Thing::Vmid, .. } | Self::NotAVmid { .. } => "vmid",
             _ => return None,
         })

@@ -21,7 +21,7 @@ use std::{
 };
 
 use linux::rtnetlink::{self, VethEnd};
-use model::{BridgeName, ContainerName, Subnet, Vmid, network::Nic};
+use model::{BridgeName, ContainerName, Forward, Subnet, Vmid, network::Nic};
 use thiserror::Error;
 
 /// What an instance's network is to be.
@@ -46,6 +46,8 @@ pub struct Endpoint {
     pub name: ContainerName,
     /// Its addresses.
     pub nic: Nic,
+    /// Ports of the node that lead to it.
+    pub forwards: Vec<Forward>,
 }
 
 /// The network cannot be set up.
@@ -153,9 +155,16 @@ impl Network {
         if served.is_removed {
             return Err(NetworkError::Removed);
         }
-        let change = rules::admit(&self.spec, &endpoint);
-        served.endpoints.insert(endpoint.vmid, endpoint);
-        self.follow(&served, change)
+        match served.endpoints.insert(endpoint.vmid, endpoint.clone()) {
+            Some(old) if old != endpoint => {
+                let change = rules::replace(&self.spec, &old, &endpoint);
+                self.follow(&served, change)
+            }
+            _ => {
+                let change = rules::admit(&self.spec, &endpoint);
+                self.follow(&served, change)
+            }
+        }
     }
 
     /// Serves a container no longer; that it was not served is no error.
@@ -257,8 +266,13 @@ impl Network {
                 _ => {}
             }
         }
-        let forward = "/proc/sys/net/ipv4/ip_forward";
-        fs::write(forward, "1").map_err(|e| NetworkError::Setting(forward.into(), e))?;
+        // The second lets the node itself reach forwarded ports by its loopback address; rules keep containers out.
+        for file in [
+            "/proc/sys/net/ipv4/ip_forward".to_owned(),
+            format!("/proc/sys/net/ipv4/conf/{bridge}/route_localnet"),
+        ] {
+            fs::write(&file, "1").map_err(|e| NetworkError::Setting(file, e))?;
+        }
         let index = rtnetlink::link_index(bridge.as_str()).map_err(failed)?;
         let (address, prefix): (Ipv4Addr, u8) =
             (self.spec.subnet.bridge_address(), self.spec.subnet.prefix_len());

@@ -7,9 +7,12 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     io::{self, Write as _},
     process::{Command, Output, Stdio},
 };
+
+use model::application::Transport;
 
 use crate::{Endpoint, NetworkError, NetworkSpec};
 
@@ -24,6 +27,11 @@ pub(crate) fn apply<'a>(
 /// Opens one container's port. Much faster than [`apply`], which makes the kernel wait for the old tables.
 pub(crate) fn admit(spec: &NetworkSpec, endpoint: &Endpoint) -> Result<(), NetworkError> {
     run(&elements(spec, "add", endpoint))
+}
+
+/// Changes one container's entries in one go.
+pub(crate) fn replace(spec: &NetworkSpec, old: &Endpoint, new: &Endpoint) -> Result<(), NetworkError> {
+    run(&format!("{}{}", elements(spec, "delete", old), elements(spec, "add", new)))
 }
 
 /// Closes one container's port; refused when it was not open.
@@ -51,9 +59,19 @@ fn entries(spec: &NetworkSpec, Endpoint { vmid, nic, .. }: &Endpoint) -> (String
 fn elements(spec: &NetworkSpec, verb: &str, endpoint: &Endpoint) -> String {
     let (mac, owner) = entries(spec, endpoint);
     let bridge = &spec.bridge;
-    format!(
+    let mut text = format!(
         "{verb} element bridge {bridge} macs {{ {mac} }}\n{verb} element bridge {bridge} owners {{ {owner} }}\n"
-    )
+    );
+    for (protocol, entry) in forwards(endpoint) {
+        let _ = writeln!(text, "{verb} element inet {bridge} forwards_{} {{ {entry} }}", protocol.as_str());
+    }
+    text
+}
+
+/// A container's entries in the maps of forwarded ports.
+fn forwards(endpoint: &Endpoint) -> impl Iterator<Item = (Transport, String)> {
+    let address = endpoint.nic.address;
+    endpoint.forwards.iter().map(move |f| (f.protocol, format!("{} : {address} . {}", f.host, f.container)))
 }
 
 /// Whether both tables are there with all that they must hold: a flush leaves them, but empty.
@@ -81,7 +99,9 @@ fn are_whole<'a>(
         && endpoints.all(|endpoint| {
             let (mac, owner) = entries(spec, endpoint);
             // The text of one is the beginning of the other.
-            listed.contains(&owner) && listed.matches(&mac).count() >= 2
+            listed.contains(&owner)
+                && listed.matches(&mac).count() >= 2
+                && forwards(endpoint).all(|(_, entry)| listed.contains(&entry))
         })
 }
 
@@ -154,23 +174,59 @@ fn ruleset<'a>(spec: &NetworkSpec, endpoints: impl Iterator<Item = &'a Endpoint>
     let bridge = &spec.bridge;
     let prefix = bridge.host_interface_prefix();
     let network = spec.subnet.network();
-    let (macs, owners): (Vec<_>, Vec<_>) = endpoints.map(|e| entries(spec, e)).unzip();
+    let (mut macs, mut owners, mut tcp, mut udp) = (vec![], vec![], vec![], vec![]);
+    for endpoint in endpoints {
+        let (mac, owner) = entries(spec, endpoint);
+        macs.push(mac);
+        owners.push(owner);
+        for (protocol, entry) in forwards(endpoint) {
+            match protocol {
+                Transport::Tcp => tcp.push(entry),
+                Transport::Udp => udp.push(entry),
+            }
+        }
+    }
     let initial = |list: &[String]| {
         if list.is_empty() { String::new() } else { format!("elements = {{ {} }}", list.join(", ")) }
     };
-    let (macs, owners) = (initial(&macs), initial(&owners));
+    let (macs, owners, tcp, udp) = (initial(&macs), initial(&owners), initial(&tcp), initial(&udp));
     format!(
         r#"table inet {bridge} {{}}
 delete table inet {bridge}
 table bridge {bridge} {{}}
 delete table bridge {bridge}
 table inet {bridge} {{
+    map forwards_tcp {{
+        type inet_service : ipv4_addr . inet_service
+        {tcp}
+    }}
+    map forwards_udp {{
+        type inet_service : ipv4_addr . inet_service
+        {udp}
+    }}
+    chain loopback {{
+        type filter hook prerouting priority raw; policy accept;
+        iifname "{bridge}" ip daddr 127.0.0.0/8 drop
+    }}
+    chain dstnat {{
+        type nat hook prerouting priority dstnat; policy accept;
+        fib daddr type local dnat ip to tcp dport map @forwards_tcp
+        fib daddr type local dnat ip to udp dport map @forwards_udp
+    }}
+    chain output {{
+        type nat hook output priority -100; policy accept;
+        fib daddr type local dnat ip to tcp dport map @forwards_tcp
+        fib daddr type local dnat ip to udp dport map @forwards_udp
+    }}
     chain postrouting {{
         type nat hook postrouting priority srcnat; policy accept;
         ip saddr {network} ip daddr != {network} masquerade
+        oifname "{bridge}" ip saddr 127.0.0.0/8 masquerade
+        ip saddr {network} ip daddr {network} ct status dnat masquerade
     }}
     chain forward {{
         type filter hook forward priority filter; policy accept;
+        oifname "{bridge}" ct status dnat accept
         iifname "{bridge}" accept
         oifname "{bridge}" ct state established,related accept
         oifname "{bridge}" drop
@@ -234,6 +290,7 @@ mod tests {
             vmid: model::Vmid::FIRST,
             name: "web".parse().unwrap(),
             nic: Nic { mac: "02:00:00:00:00:01".parse().unwrap(), address: "10.77.3.2".parse().unwrap() },
+            forwards: vec!["8081:80".parse().unwrap()],
         };
         (spec, endpoint)
     }
@@ -246,8 +303,10 @@ mod tests {
         assert!(is_whole(&text));
         let (mac, owner) = entries(&spec, &endpoint);
         let needed: Vec<&str> =
-            text.lines().filter(|l| l.starts_with("        ") && !l.contains("type ifname")).collect();
-        assert_eq!(needed.len(), 22, "{needed:#?}");
+            text.lines().filter(|l| l.starts_with("        ") && !l.trim().is_empty()).collect();
+        // What a set or map is of cannot be changed without taking it away, with all that uses it.
+        let needed: Vec<&str> = needed.into_iter().filter(|l| !l.trim().starts_with("type i")).collect();
+        assert_eq!(needed.len(), 34, "{needed:#?}");
         for line in needed {
             assert!(!is_whole(&text.replacen(&format!("{line}\n"), "", 1)), "{line}");
         }
@@ -262,12 +321,13 @@ mod tests {
         let text = ruleset(&spec, std::iter::once(&endpoint));
         assert!(text.contains(&format!("\"{port}\" . 02:00:00:00:00:01 . 10.77.3.2")));
         assert_eq!(
-            elements(&spec, "add", &endpoint).lines().last(),
+            elements(&spec, "add", &endpoint).lines().nth(1),
             Some(
                 format!("add element bridge kt0 owners {{ \"{port}\" . 02:00:00:00:00:01 . 10.77.3.2 }}")
                     .as_str()
             )
         );
+        assert!(text.contains("elements = { 8081 : 10.77.3.2 . 80 }"));
         assert!(text.contains("ip saddr 10.77.3.0/24 ip daddr != 10.77.3.0/24 masquerade"));
         assert!(!ruleset(&spec, std::iter::empty()).contains("elements"));
     }

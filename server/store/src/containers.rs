@@ -39,6 +39,20 @@ fn parse(
     Ok(ContainerRow { config: ContainerConfig { version, ..config }, power, last_error, uuid })
 }
 
+/// Writes down whose ports of the node are; one port leads to one container.
+fn put_forwards(c: &Connection, config: &ContainerConfig) -> Result<(), StoreError> {
+    c.execute("DELETE FROM forwards WHERE vmid = ?1", [config.vmid.get()])?;
+    for forward in &config.forwards {
+        let row = params![forward.host, forward.protocol.as_str(), config.vmid.get()];
+        let inserted = c.execute("INSERT OR IGNORE INTO forwards VALUES (?1, ?2, ?3)", row)?;
+        if inserted == 0 {
+            let given = format!("{}/{}", forward.host, forward.protocol.as_str());
+            return Err(StoreError::Taken { what: model::refusal::Thing::Port, given });
+        }
+    }
+    Ok(())
+}
+
 fn power_word(power: PowerState) -> &'static str {
     match power {
         PowerState::On => "on",
@@ -85,6 +99,7 @@ impl Store {
                 params![config.vmid.get(), uuid],
             )?;
             insert_secrets(c, config.vmid, secrets)?;
+            put_forwards(c, config)?;
             crate::journal::insert(c, "create", &config.vmid.to_string(), task, "")
         })
     }
@@ -143,7 +158,13 @@ impl Store {
             json,
             new.id_slot
         ];
-        let changed = self.lock().execute(sql, values).map_err(|e| taken(e, config))?;
+        let changed = self.transaction(|c| {
+            let changed = c.execute(sql, values).map_err(|e| taken(e, config))?;
+            if changed == 1 {
+                put_forwards(c, &new)?;
+            }
+            Ok(changed)
+        })?;
         match changed {
             1 => Ok(new),
             _ if self.find_container(config.vmid)?.is_some() => Err(StoreError::Stale),
@@ -242,6 +263,7 @@ pub(crate) mod tests {
             }),
             is_onboot: false,
             application: None,
+            forwards: vec![],
             version: 1,
         }
     }

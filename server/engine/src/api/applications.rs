@@ -1,9 +1,11 @@
 //! Calls about the application in a container: its access card, its first boot.
 
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+
 use model::{
-    ContainerConfig,
+    ContainerConfig, Forward,
     access::{ObjectPath, Privilege},
-    application::{Values, fill},
+    application::{Transport, Values, fill},
 };
 use protocol::engine::{
     ApiError, Secret,
@@ -24,12 +26,13 @@ pub(super) fn view(engine: &Engine, config: &ContainerConfig) -> Option<Applicat
     let installed = config.application.as_ref()?;
     let address = config.nic.as_ref().map(|n| n.address.to_string()).unwrap_or_default();
     let filled = |text: &String| fill(text, &address, &installed.values);
+    let url = |text: &String| outside(engine, config, text).unwrap_or_else(|| filled(text));
     let access = installed.about.access.as_ref();
     let seen = applications::seen(engine, config.vmid);
     Some(ApplicationView {
         title: installed.title.clone(),
         version: installed.version.clone(),
-        url: access.and_then(|a| a.url.as_ref()).filter(|_| !address.is_empty()).map(filled),
+        url: access.and_then(|a| a.url.as_ref()).filter(|_| !address.is_empty()).map(url),
         user: access.and_then(|a| a.user.as_ref()).map(filled),
         has_password: access.is_some_and(|a| a.password.is_some()),
         next: access.map(|a| a.next.clone()).unwrap_or_default(),
@@ -38,6 +41,26 @@ pub(super) fn view(engine: &Engine, config: &ContainerConfig) -> Option<Applicat
         health: seen.map(|s| s.health),
         history: engine.store().list_health(config.vmid, HISTORY).unwrap_or_default(),
     })
+}
+
+/// An address with which other machines get there: the node's, when it forwards the port of the text.
+fn outside(engine: &Engine, config: &ContainerConfig, text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://{address}")?;
+    let port = rest.strip_prefix(':').and_then(|r| r.split('/').next()?.parse().ok());
+    let port: u16 = port.unwrap_or(if scheme == "https" { 443 } else { 80 });
+    let is_it = |f: &&Forward| f.container == port && f.protocol == Transport::Tcp;
+    let forward = config.forwards.iter().find(is_it)?;
+    let path = rest.find('/').map_or("/", |slash| &rest[slash..]);
+    let values = &config.application.as_ref()?.values;
+    let node = own_address().map_or_else(|| engine.config.node.to_string(), |a| a.to_string());
+    Some(format!("{scheme}://{node}:{}{}", forward.host, fill(path, &node, values)))
+}
+
+/// The address that the node's way out has. Connecting a datagram socket sends nothing.
+fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    socket.local_addr().ok().map(|a| a.ip())
 }
 
 /// What a secret is sealed for.

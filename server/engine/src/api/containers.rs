@@ -4,9 +4,9 @@ use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use auth::password::HashPasswordError;
 use model::{
-    Application, ContainerConfig, ContainerStatus, MacAddress, Refusal, TaskId, Vmid,
+    Application, ContainerConfig, ContainerStatus, Forward, MacAddress, Refusal, TaskId, Vmid,
     access::{ObjectPath, Privilege},
-    application::{Parameter, Values},
+    application::{Parameter, Transport, Values},
     container::InstalledApplication,
     network::Nic,
     refusal::{Deed, Thing},
@@ -107,6 +107,7 @@ pub(super) fn create(
     defaults.memory_max = defaults.memory_max.max(template.memory_min);
     let limits = call.limits.apply_to(defaults);
     limits.check(engine.capacity)?;
+    check_forwards(engine, &call.forwards, &[])?;
     // Two creations at once must not choose the same.
     let _reserving = crate::lock(&engine.reserving);
     let vmid = match call.vmid {
@@ -131,6 +132,7 @@ pub(super) fn create(
         limits,
         nic: Some(Nic { mac, address }),
         is_onboot: call.is_onboot,
+        forwards: call.forwards.clone(),
         application: None,
         version: 1,
     };
@@ -154,6 +156,47 @@ pub(super) fn create(
     let new = creating::New { config: &config, secrets: &secrets, uuid, injections, power: call.power };
     let task = creating::create(engine, new, &grant.user)?;
     Ok(CreatedContainer { vmid, name, task })
+}
+
+/// Most forwarded ports of one container.
+const FORWARDS_MAX: usize = 64;
+
+/// Refuses ports that a program of the node listens at: it would hear nothing any more. Those that a container
+/// has already are its own.
+fn check_forwards(engine: &Engine, new: &[Forward], old: &[Forward]) -> Result<(), Refusal> {
+    if new.len() > FORWARDS_MAX {
+        return Err(Refusal::TooManyForwards { max: FORWARDS_MAX });
+    }
+    for forward in new.iter().filter(|f| !old.iter().any(|o| (o.host, o.protocol) == (f.host, f.protocol))) {
+        let port = format!("{}/{}", forward.host, forward.protocol.as_str());
+        let is_twice =
+            new.iter().filter(|f| (f.host, f.protocol) == (forward.host, forward.protocol)).count() > 1;
+        if is_twice {
+            return Err(Refusal::Taken { what: Thing::Port, given: port });
+        }
+        let anywhere = (std::net::Ipv4Addr::UNSPECIFIED, forward.host);
+        let is_free = match forward.protocol {
+            Transport::Tcp => std::net::TcpListener::bind(anywhere).is_ok(),
+            Transport::Udp => std::net::UdpSocket::bind(anywhere).is_ok(),
+        };
+        if !is_free || forward.host == engine.config.listen.port() {
+            return Err(Refusal::PortInUse { port });
+        }
+    }
+    Ok(())
+}
+
+/// The lowest port from 8080 up that no container has and no program listens at.
+pub(super) fn free_port(engine: &Engine) -> u16 {
+    let rows = engine.store().list_containers().unwrap_or_default();
+    let taken: std::collections::BTreeSet<u16> =
+        rows.iter().flat_map(|r| r.config.forwards.iter().map(|f| f.host)).collect();
+    let is_free = |port: &u16| {
+        !taken.contains(port)
+            && *port != engine.config.listen.port()
+            && std::net::TcpListener::bind((std::net::Ipv4Addr::UNSPECIFIED, *port)).is_ok()
+    };
+    (8080..9080).find(is_free).unwrap_or(8080)
 }
 
 /// What the first boot is told, and what of that is kept.
@@ -232,7 +275,9 @@ pub(super) fn set(
     limits.check(engine.capacity)?;
     let is_onboot = call.is_onboot.unwrap_or(row.config.is_onboot);
     let old = row.config.limits;
-    let config = ContainerConfig { limits, is_onboot, ..row.config.clone() };
+    let forwards = call.forwards.clone().unwrap_or_else(|| row.config.forwards.clone());
+    check_forwards(engine, &forwards, &row.config.forwards)?;
+    let config = ContainerConfig { limits, is_onboot, forwards, ..row.config.clone() };
     let is_applied = engine.live().contains_key(&config.vmid) && limits != old;
     if is_applied {
         apply_live(engine, config.vmid, &limits, &old)?;
@@ -243,9 +288,13 @@ pub(super) fn set(
         }
         match error {
             StoreError::Stale => stale(),
+            StoreError::Taken { what, given } => Refusal::Taken { what, given }.into(),
             error => internal(&error),
         }
     })?;
+    if let Some(endpoint) = crate::recover::endpoint(&config).filter(|_| call.forwards.is_some()) {
+        engine.network.admit(endpoint).map_err(|e| crate::error::unavailable(&e))?;
+    }
     observe::tell(engine, config.vmid);
     Ok(detail(engine, caller, &ContainerRow { config, ..row }))
 }
@@ -264,6 +313,7 @@ fn needed(call: &SetContainer) -> Vec<Privilege> {
         (l.memory_max.is_some() || l.swap_max.is_some(), Privilege::VmConfigMemory),
         (l.cores.is_some() || l.cpulimit.is_some() || l.cpuunits.is_some(), Privilege::VmConfigCpu),
         (l.pids_max.is_some() || call.is_onboot.is_some(), Privilege::VmConfigOptions),
+        (call.forwards.is_some(), Privilege::VmConfigNetwork),
     ]
     .into_iter()
     .filter_map(|(is_asked, privilege)| is_asked.then_some(privilege))

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use model::{
-    Bytes, ContainerName, Hostname, Limits, TaskId, TemplateName, Vmid,
+    Bytes, ContainerName, Forward, Hostname, Limits, TaskId, TemplateName, Vmid,
     access::UserId,
     container::PowerState,
     finding::Finding,
@@ -223,6 +223,8 @@ calls! {
         mac: Option<MacAddress>,
         /// What the template's first boot is told; secrets among it.
         parameters: BTreeMap<String, Secret>,
+        /// Ports of the node that lead into it.
+        forwards: Vec<Forward>,
     } -> CreatedContainer;
     /// The stored password of its application.
     Change RevealPassword {
@@ -244,6 +246,8 @@ calls! {
         limits: LimitChanges,
         /// Whether it starts with the node; `None`: as it is.
         is_onboot: Option<bool>,
+        /// Ports of the node that lead into it, all of them; `None`: as they are.
+        forwards: Option<Vec<Forward>>,
     } -> ContainerDetail;
     /// Start it.
     Change StartContainer {

@@ -96,6 +96,8 @@ fn kind(refusal: &Refusal) -> ErrorKind {
         | R::NotAWholeNumber { .. }
         | R::NotACpuLimit { .. }
         | R::NotAMac { .. }
+        | R::NotAForward { .. }
+        | R::TooManyForwards { .. }
         | R::NotATemplateName { .. }
         | R::NotATaskId { .. }
         | R::NotAUser { .. }
@@ -131,7 +133,7 @@ fn kind(refusal: &Refusal) -> ErrorKind {
         | R::TemplateGone { .. }
         | R::NoTask { .. }
         | R::NoPassword { .. } => ErrorKind::NotFound,
-        R::Taken { .. } => ErrorKind::AlreadyExists,
+        R::Taken { .. } | R::PortInUse { .. } => ErrorKind::AlreadyExists,
         R::Stale => ErrorKind::Stale,
         R::SetupIsOver
         | R::WrongStatus { .. }

@@ -68,6 +68,8 @@ pub struct NodeView {
     pub cgroup_layout: String,
     /// The bridge's network.
     pub subnet: String,
+    /// The next port of the node that could be forwarded.
+    pub port_free: u16,
 }
 
 /// A container as lists show it; `kiste list --json` prints these fields.

@@ -139,6 +139,8 @@ new-from = Neuer Container aus { $name }
 new-name-help = Sein Name im Netz: Buchstaben, Ziffern und Bindestriche, etwa web oder web.example.org.
 memory-help = Etwa 512M oder 2G. { $name } könnten jetzt vergeben werden.
 cores-help = Leer: alle { $name } dieses Knotens.
+forwards = Ports von außen
+forwards-help = Leer: nur von diesem Knoten aus erreichbar. { $name } lässt andere Rechner über einen Port des Knotens hinein; mehrere mit Leerzeichen dazwischen.
 new-access = Zugang
 new-access-help = Nichts davon ist nötig: Die Konsole auf dieser Seite geht ohne Passwort.
 new-password = Passwort für root
@@ -297,6 +299,7 @@ refusal-not-a-size = „{ $given }“ ist keine Größe: Schreiben Sie eine Zahl
 refusal-not-a-whole-number = „{ $given }“ ist keine ganze Zahl: Schreiben Sie eine wie 2.
 refusal-not-a-cpu-limit = „{ $given }“ ist keine CPU-Grenze: Schreiben Sie eine Zahl von Kernen ab 0.01, etwa 0.5 oder 2.
 refusal-not-a-mac = „{ $given }“ ist keine MAC-Adresse: Schreiben Sie sechs Hex-Paare mit Doppelpunkten, das erste gerade.
+refusal-not-a-forward = „{ $given }“ ist keine Portweiterleitung: Schreiben Sie KNOTEN:CONTAINER oder KNOTEN:CONTAINER/udp, etwa 8081:80.
 refusal-not-a-template-name = „{ $given }“ ist kein Vorlagenname: Nehmen Sie 1 bis 64 Zeichen aus a-z, 0-9, Punkt und Strich, am Anfang Buchstabe oder Ziffer.
 refusal-not-a-task-id = „{ $given }“ ist keine Aufgabennummer: Öffnen Sie die Aufgabe aus der Liste.
 refusal-not-a-user = „{ $given }“ ist kein Benutzer: Nehmen Sie 1 bis 60 Buchstaben, Ziffern, Punkte, Striche oder Unterstriche und ein Realm wie bei admin@pve.
@@ -338,8 +341,11 @@ refusal-taken = { $what ->
         [mac] Die MAC-Adresse
         [address] Die Adresse
         [user] Der Benutzer
+        [port] Der Port
        *[task] Die Aufgabennummer
     } { $given } ist vergeben: Wählen Sie etwas anderes.
+refusal-port-in-use = Den Port { $port } des Knotens benutzt schon ein Programm: Wählen Sie einen anderen.
+refusal-too-many-forwards = Ein Container kann { $max } Portweiterleitungen haben.
 refusal-stale = Jemand anderes hat es inzwischen geändert: Laden Sie es neu und wiederholen Sie es.
 refusal-wrong-status = Der Container { $name } ist { $status ->
         [creating] im Entstehen
@@ -378,6 +384,7 @@ refusal-none-free = { $what ->
         [mac] Keine MAC-Adresse
         [address] Keine Adresse
         [user] Kein Benutzer
+        [port] Kein Port
        *[task] Keine Aufgabennummer
     } ist frei: Entfernen Sie zuerst einen Container.
 refusal-no-id-block-free = Alle { $count } ID-Blöcke sind in Gebrauch: Erhöhen Sie id_count in der Konfiguration.

@@ -139,6 +139,8 @@ new-from = New container from { $name }
 new-name-help = Its name in the network: letters, digits and dashes, such as web or web.example.org.
 memory-help = Such as 512M or 2G. { $name } could be handed out now.
 cores-help = Empty: all { $name } of this node.
+forwards = Ports from outside
+forwards-help = Empty: reachable from this node only. { $name } lets other machines reach it by a port of the node; several with blanks between them.
 new-access = Access
 new-access-help = None of these is needed: the console on this site works without a password.
 new-password = Password for root
@@ -297,6 +299,7 @@ refusal-not-a-size = “{ $given }” is no size: write a number with K, M, G or
 refusal-not-a-whole-number = “{ $given }” is no whole number: write one such as 2.
 refusal-not-a-cpu-limit = “{ $given }” is no CPU limit: write a number of cores from 0.01 up, such as 0.5 or 2.
 refusal-not-a-mac = “{ $given }” is no MAC address: write six hex pairs with colons, the first one even.
+refusal-not-a-forward = “{ $given }” is no port forward: write NODE:CONTAINER or NODE:CONTAINER/udp, such as 8081:80.
 refusal-not-a-template-name = “{ $given }” is no template name: use 1 to 64 of a-z, 0-9, dot and dash, beginning with a letter or digit.
 refusal-not-a-task-id = “{ $given }” is no task id: copy it from `kiste task list`.
 refusal-not-a-user = “{ $given }” is no user: use 1 to 60 letters, digits, dot, dash or underscore, and a realm such as admin@pve.
@@ -338,8 +341,11 @@ refusal-taken = { $what ->
         [mac] MAC address
         [address] Address
         [user] The user
+        [port] Port
        *[task] Task number
     } { $given } is taken: choose another.
+refusal-port-in-use = Port { $port } of the node is in use by a program of its own: choose another.
+refusal-too-many-forwards = A container may have { $max } port forwards.
 refusal-stale = Somebody else changed it meanwhile: load it again and repeat.
 refusal-wrong-status = Container { $name } is { $status }: cannot { $deed ->
         [start] start
@@ -369,6 +375,7 @@ refusal-none-free = No { $what ->
         [mac] MAC address
         [address] address
         [user] the user
+        [port] port
        *[task] task number
     } is free: remove a container first.
 refusal-no-id-block-free = All { $count } id blocks are in use: raise id_count in the configuration.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use model::{
-    Bytes, Hostname, PowerState, Refusal, TemplateName, Vmid, application::Parameter, limits::CpuLimit,
-    template::ContainerTemplate,
+    Bytes, Forward, Hostname, PowerState, Refusal, TemplateName, Vmid, application::Parameter,
+    limits::CpuLimit, template::ContainerTemplate,
 };
 use protocol::engine::{
     ApiError, ErrorKind, Secret,
@@ -54,6 +54,7 @@ struct ContainerNewFormPage {
     has_advanced_error: bool,
     title: String,
     parameters: Vec<ParameterField>,
+    forwards_help: String,
 }
 
 /// The chosen template.
@@ -117,6 +118,12 @@ fn none_when_denied<T>(answer: Result<T, ApiError>) -> Result<Option<T>, ApiErro
     }
 }
 
+/// The next free port of the node, to the first one of the template.
+fn forward_example(node: Option<&NodeView>, template: &ContainerTemplate) -> String {
+    let container = template.application.ports.first().map_or(80, |p| p.container);
+    format!("{}:{container}", node.map_or(8080, |n| n.port_free))
+}
+
 /// The template that the form is about.
 async fn find(who: &SignedIn, engine: &EngineClient, name: &str) -> Result<ContainerTemplate, PageError> {
     let at = |e| PageError::at(who, "containers", e);
@@ -139,6 +146,7 @@ fn form_page(
         host_cores: node.map(cores).unwrap_or_default(),
         has_advanced_error: advanced.iter().any(|name| !form.error(name).is_empty()),
         title: if template.title.is_empty() { template.name.to_string() } else { template.title.clone() },
+        forwards_help: f.t_with("forwards-help", &forward_example(node, template)),
         parameters: application::fields(f.language(), &template.application.parameters),
         f,
         form,
@@ -176,6 +184,7 @@ fn read(form: &mut Form, parameters: &[Parameter]) -> Option<CreateContainer> {
     let template = form.parse::<TemplateName>("template");
     let vmid = form.parse_optional::<Vmid>("vmid");
     let limits = read_limits(form);
+    let forwards = read_forwards(form);
     let password = form.raw("password");
     let password = (!password.is_empty()).then(|| Secret::new(password));
     if !form.is_ok() {
@@ -192,6 +201,7 @@ fn read(form: &mut Form, parameters: &[Parameter]) -> Option<CreateContainer> {
         ssh_keys: form.raw("ssh_keys").to_owned(),
         mac: None,
         parameters: application::read(form, parameters),
+        forwards,
     })
 }
 
@@ -205,6 +215,19 @@ pub(super) fn read_limits(form: &mut Form) -> LimitChanges {
         cpuunits: number(form, "cpuunits"),
         pids_max: number(form, "pids"),
     }
+}
+
+/// Forwards apart by blanks or commas.
+fn read_forwards(form: &mut Form) -> Vec<Forward> {
+    let text = form.get("forwards").replace(',', " ");
+    let mut all = Vec::new();
+    for word in text.split_whitespace() {
+        match word.parse() {
+            Ok(forward) => all.push(forward),
+            Err(refusal) => form.refuse("forwards", &refusal),
+        }
+    }
+    all
 }
 
 fn number(form: &mut Form, name: &str) -> Option<u32> {

@@ -138,6 +138,7 @@ pub(crate) async fn set(
             version,
             limits,
             is_onboot: Some(form.is_on("onboot")),
+            forwards: None,
         };
         match engine.call(&who.changing(form.get("csrf")), call).await {
             Ok(_) => {
