@@ -4,11 +4,13 @@
 //! | --- | --- |
 //! | [`subnet`] | chooses a network that no route of the host covers |
 //! | [`rules`] | the nftables rule set |
+//! | [`probe()`] | tries all of it, out of sight |
 //! | [`dnsmasq`] | one DHCP and DNS server a bridge, found again after a restart |
 //!
 //! Everything is named after the bridge, so instances never meet. It knows no user and no task.
 
 mod dnsmasq;
+mod probe;
 mod rules;
 pub mod subnet;
 
@@ -23,6 +25,8 @@ use std::{
 use linux::rtnetlink::{self, VethEnd};
 use model::{BridgeName, ContainerName, Subnet, Vmid, network::Nic};
 use thiserror::Error;
+
+pub use probe::probe;
 
 /// What an instance's network is to be.
 #[derive(Debug, Clone)]
@@ -54,6 +58,9 @@ pub enum NetworkError {
     /// The bridge.
     #[error("cannot set up the bridge {0}")]
     Bridge(BridgeName, #[source] io::Error),
+    /// The pair of interfaces of a container.
+    #[error("cannot make the interface {0}")]
+    Interface(String, #[source] io::Error),
     /// A setting of the kernel.
     #[error("cannot set {0}")]
     Setting(String, #[source] io::Error),
