@@ -58,6 +58,9 @@ pub enum NetworkError {
     /// The bridge.
     #[error("cannot set up the bridge {0}")]
     Bridge(BridgeName, #[source] io::Error),
+    /// Two instances whose interfaces have the same beginning: the rules of each would drop the other's traffic.
+    #[error("the interfaces of bridge {0} would be named as those of {1}: set another `bridge`")]
+    Twin(BridgeName, BridgeName),
     /// The pair of interfaces of a container.
     #[error("cannot make the interface {0}")]
     Interface(String, #[source] io::Error),
@@ -139,6 +142,10 @@ impl Network {
     }
 
     fn set_up(&self) -> Result<(), NetworkError> {
+        let bridge = &self.spec.bridge;
+        if let Some(twin) = find_twin(bridge, &list_bridges()) {
+            return Err(NetworkError::Twin(bridge.clone(), twin));
+        }
         self.ensure_bridge()?;
         let mut served = self.lock();
         rules::apply(&self.spec, served.endpoints.values())?;
@@ -273,6 +280,19 @@ impl Network {
     }
 }
 
+/// Bridges of this host that an instance could have made.
+fn list_bridges() -> Vec<BridgeName> {
+    let links = fs::read_dir("/sys/class/net").into_iter().flatten().flatten();
+    let bridges = links.filter(|link| link.path().join("bridge").exists());
+    bridges.filter_map(|link| link.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// Another bridge whose name has the same short hash.
+fn find_twin(bridge: &BridgeName, others: &[BridgeName]) -> Option<BridgeName> {
+    let prefix = bridge.host_interface_prefix();
+    others.iter().find(|other| *other != bridge && other.host_interface_prefix() == prefix).cloned()
+}
+
 /// Fixed by the name: the bridge's address never changes when ports come and go.
 fn bridge_mac(bridge: &BridgeName) -> [u8; 6] {
     let hash = bridge
@@ -281,4 +301,19 @@ fn bridge_mac(bridge: &BridgeName) -> [u8; 6] {
         .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
     let [a, b, c, d, e, ..] = hash.to_be_bytes();
     [0x02, a, b, c, d, e]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bridge_whose_interfaces_would_be_named_alike_is_found() {
+        let names: Vec<BridgeName> = (0..2000).map(|n| format!("kiste{n}").parse().unwrap()).collect();
+        let twins = names.iter().filter_map(|name| Some((name, find_twin(name, &names)?)));
+        let (name, twin) = twins.clone().next().expect("2000 names share 46656 hashes");
+        assert_eq!(name.host_interface_prefix(), twin.host_interface_prefix());
+        assert_ne!(*name, twin);
+        assert_eq!(find_twin(name, std::slice::from_ref(name)), None);
+    }
 }
