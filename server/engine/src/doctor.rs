@@ -24,7 +24,9 @@ pub enum Engine {
 #[must_use]
 pub fn findings(config: &Config, engine: Engine) -> Vec<Finding> {
     let mut all = runtime::host::findings();
+    all.extend(runtime::host::tried(&config.data_dir));
     all.push(cgroups());
+    all.extend(network::probe(&config.bridge).map(network_parts));
     all.extend(TOOLS.map(|(path, package)| tool(path, package, FindingLevel::Blocker)));
     all.extend(images::build::TOOLS.map(|(path, package)| tool(path, package, FindingLevel::Warning)));
     all.push(data_folder(config));
@@ -83,6 +85,21 @@ fn port(config: &Config) -> Finding {
             FindingLevel::Warning,
             format!("{} cannot be used: {error}", config.listen),
             "end the other program, or set `listen` in the configuration".into(),
+        ),
+    }
+}
+
+fn network_parts(tried: Result<(), String>) -> Finding {
+    match tried {
+        Ok(()) => {
+            let found = "bridge, interface pair and packet rules work".into();
+            finding("network", FindingLevel::Ok, found, String::new())
+        }
+        Err(error) => finding(
+            "network",
+            FindingLevel::Blocker,
+            error,
+            "load the modules bridge, veth, nf_tables, nft_masq and nft_ct, or use a kernel that has them, as Debian's".into(),
         ),
     }
 }

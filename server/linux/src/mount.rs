@@ -27,6 +27,23 @@ pub fn copy_tree<Fd: AsFd, P: rustix::path::Arg>(dir: Fd, path: P) -> io::Result
     Ok(rustix::mount::open_tree(dir, path, flags)?)
 }
 
+/// A detached copy of the one mount that `path` lies on, from there down.
+///
+/// # Errors
+/// The kernel's errno.
+pub fn copy_mount(path: &std::path::Path) -> io::Result<OwnedFd> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    Ok(rustix::mount::open_tree(CWD, path, flags)?)
+}
+
+/// Asks for a kind of file system, so that the kernel loads its module.
+///
+/// # Errors
+/// `ENODEV` when the kernel has no such kind.
+pub fn load_filesystem(kind: &CStr) -> io::Result<()> {
+    Ok(rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC).map(drop)?)
+}
+
 /// Attaches a detached mount on the file or folder behind `target`.
 ///
 /// # Errors

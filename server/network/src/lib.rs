@@ -4,11 +4,13 @@
 //! | --- | --- |
 //! | [`subnet`] | chooses a network that no route of the host covers |
 //! | [`rules`] | the nftables rule set |
+//! | [`probe()`] | tries all of it, out of sight |
 //! | [`dnsmasq`] | one DHCP and DNS server a bridge, found again after a restart |
 //!
 //! Everything is named after the bridge, so instances never meet. It knows no user and no task.
 
 mod dnsmasq;
+mod probe;
 mod rules;
 pub mod subnet;
 
@@ -23,6 +25,8 @@ use std::{
 use linux::rtnetlink::{self, VethEnd};
 use model::{BridgeName, ContainerName, Forward, Subnet, Vmid, network::Nic};
 use thiserror::Error;
+
+pub use probe::probe;
 
 /// What an instance's network is to be.
 #[derive(Debug, Clone)]
@@ -56,6 +60,12 @@ pub enum NetworkError {
     /// The bridge.
     #[error("cannot set up the bridge {0}")]
     Bridge(BridgeName, #[source] io::Error),
+    /// Two instances whose interfaces have the same beginning: the rules of each would drop the other's traffic.
+    #[error("the interfaces of bridge {0} would be named as those of {1}: set another `bridge`")]
+    Twin(BridgeName, BridgeName),
+    /// The pair of interfaces of a container.
+    #[error("cannot make the interface {0}")]
+    Interface(String, #[source] io::Error),
     /// A setting of the kernel.
     #[error("cannot set {0}")]
     Setting(String, #[source] io::Error),
@@ -134,6 +144,10 @@ impl Network {
     }
 
     fn set_up(&self) -> Result<(), NetworkError> {
+        let bridge = &self.spec.bridge;
+        if let Some(twin) = find_twin(bridge, &list_bridges()) {
+            return Err(NetworkError::Twin(bridge.clone(), twin));
+        }
         self.ensure_bridge()?;
         let mut served = self.lock();
         rules::apply(&self.spec, served.endpoints.values())?;
@@ -280,6 +294,19 @@ impl Network {
     }
 }
 
+/// Bridges of this host that an instance could have made.
+fn list_bridges() -> Vec<BridgeName> {
+    let links = fs::read_dir("/sys/class/net").into_iter().flatten().flatten();
+    let bridges = links.filter(|link| link.path().join("bridge").exists());
+    bridges.filter_map(|link| link.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// Another bridge whose name has the same short hash.
+fn find_twin(bridge: &BridgeName, others: &[BridgeName]) -> Option<BridgeName> {
+    let prefix = bridge.host_interface_prefix();
+    others.iter().find(|other| *other != bridge && other.host_interface_prefix() == prefix).cloned()
+}
+
 /// Fixed by the name: the bridge's address never changes when ports come and go.
 fn bridge_mac(bridge: &BridgeName) -> [u8; 6] {
     let hash = bridge
@@ -288,4 +315,19 @@ fn bridge_mac(bridge: &BridgeName) -> [u8; 6] {
         .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
     let [a, b, c, d, e, ..] = hash.to_be_bytes();
     [0x02, a, b, c, d, e]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bridge_whose_interfaces_would_be_named_alike_is_found() {
+        let names: Vec<BridgeName> = (0..2000).map(|n| format!("kiste{n}").parse().unwrap()).collect();
+        let twins = names.iter().filter_map(|name| Some((name, find_twin(name, &names)?)));
+        let (name, twin) = twins.clone().next().expect("2000 names share 46656 hashes");
+        assert_eq!(name.host_interface_prefix(), twin.host_interface_prefix());
+        assert_ne!(*name, twin);
+        assert_eq!(find_twin(name, std::slice::from_ref(name)), None);
+    }
 }

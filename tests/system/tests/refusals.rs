@@ -168,11 +168,13 @@ fn a_missing_kernel_feature_is_named_with_its_mend() {
     k.end_serve("TERM");
     let (kiste, dir) = (std::env::var("KISTE_BIN").unwrap(), k.dir().display().to_string());
     for (setting, value, mend) in [
-        ("user/max_user_namespaces", "0", "set user.max_user_namespaces above 0"),
-        ("kernel/osrelease", "5.10.0-8-amd64", "install a kernel of 6.1 or newer"),
+        ("sys/user/max_user_namespaces", "0", "set user.max_user_namespaces above 0"),
+        ("sys/kernel/osrelease", "5.10.0-8-amd64", "install a kernel of 6.1 or newer"),
+        ("sys/kernel/seccomp/actions_avail", "allow", "CONFIG_SECCOMP_FILTER"),
+        ("filesystems", "ext4", "load the module `overlay`"),
     ] {
         // A view of the host whose kernel says so.
-        let view = format!("echo {value} >{dir}/value && mount --bind {dir}/value /proc/sys/{setting}");
+        let view = format!("echo {value} >{dir}/value && mount --bind {dir}/value /proc/{setting}");
         for verb in ["serve", "doctor"] {
             let line = format!("{view} && exec {kiste} --config {dir}/kiste.toml {verb}");
             let done = run("unshare", &["-m", "sh", "-c", &line]);
@@ -181,6 +183,15 @@ fn a_missing_kernel_feature_is_named_with_its_mend() {
         }
         assert_eq!(k.traces(), Vec::<String>::new());
     }
+    // This host has all of it; trying it leaves nothing.
+    let findings = k.ok(&["doctor", "--json"]);
+    let findings: serde_json::Value = serde_json::from_str(&findings).unwrap();
+    for check in ["overlay", "seccomp", "id-mapped-mounts", "controllers", "network"] {
+        let is_it = |f: &&serde_json::Value| f["check"] == check;
+        let found = findings.as_array().unwrap().iter().find(is_it);
+        assert_eq!(found.map(|f| &f["level"]), Some(&"ok".into()), "{check}: {found:?}");
+    }
+    assert_eq!(k.traces(), Vec::<String>::new());
     k.serve();
     k.finish();
 }

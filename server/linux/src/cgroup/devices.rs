@@ -3,7 +3,11 @@
 //! One list, in the words of the v1 controller or as a program on the v2 group. Nodes may be made
 //! (where the kernel lets a container at all), but only the plain ones opened.
 
-use std::{fs, io, os::fd::AsFd, path::Path};
+use std::{
+    fs, io,
+    os::fd::{AsFd, OwnedFd},
+    path::Path,
+};
 
 use crate::bpf::{self, Instruction};
 
@@ -43,8 +47,13 @@ pub(super) fn guard_v1(folder: &Path) -> io::Result<()> {
 
 /// Puts the list on a v2 group as a program.
 pub(super) fn guard_v2(folder: &Path) -> io::Result<()> {
-    let program = bpf::load_device_program(&program())?;
+    let program = load_program()?;
     bpf::attach_device_program(fs::File::open(folder)?.as_fd(), program.as_fd())
+}
+
+/// The list as a program that is attached nowhere yet.
+pub(super) fn load_program() -> io::Result<OwnedFd> {
+    bpf::load_device_program(&program())
 }
 
 /// Registers: 0 the answer, 1 the context, 2 the type, 3 the access, then the major number, 4 the minor.

@@ -67,6 +67,14 @@ impl Layout {
             .ok_or_else(|| io::Error::other("no cgroup v2 tree is mounted"))
     }
 
+    /// Controllers of limits that this host does not have, or keeps from us.
+    #[must_use]
+    pub fn missing_controllers(&self) -> Vec<&'static str> {
+        let v2 = fs::read_to_string(self.v2.join("cgroup.controllers")).unwrap_or_default();
+        let is_there = |c: &str| self.v1.contains_key(c) || v2.split_ascii_whitespace().any(|w| w == c);
+        ["cpu", "cpuset", "memory", "pids"].into_iter().filter(|c| !is_there(c)).collect()
+    }
+
     /// Whether limits live on v1 groups.
     #[must_use]
     pub fn is_hybrid(&self) -> bool {
@@ -191,6 +199,14 @@ impl Instance {
         }
         result
     }
+}
+
+/// Tries the program that guards devices on v2 groups; it is attached to none.
+///
+/// # Errors
+/// The kernel's errno.
+pub fn try_device_program() -> io::Result<()> {
+    devices::load_program().map(drop)
 }
 
 /// Whether a process is in a v2 group or below it; `false` when there is no such group.
