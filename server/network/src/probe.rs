@@ -37,7 +37,7 @@ fn try_all(bridge: &BridgeName) -> Result<(), NetworkError> {
     let Some(address) = spec.subnet.free_address(&std::collections::BTreeSet::new()) else { return Ok(()) };
     let nic = Nic { mac: model::MacAddress([2, 0, 0, 0, 0, 1]), address };
     let Ok(name) = "probe".parse() else { return Ok(()) };
-    rules::apply(&spec, std::iter::once(&Endpoint { vmid: Vmid::FIRST, name, nic }))
+    rules::apply(&spec, std::iter::once(&Endpoint { vmid: Vmid::FIRST, name, nic, forwards: Vec::new() }))
 }
 
 /// Both ends in this thread's namespace, which is not the process's.
