@@ -229,6 +229,19 @@ impl std::fmt::Display for Deed {
 }
 
 impl Refusal {
+    /// The same about a parameter that a page calls by its label.
+    #[must_use]
+    pub fn about(mut self, label: &str) -> Self {
+        match &mut self {
+            Self::ParameterMissing { name }
+            | Self::ParameterLength { name, .. }
+            | Self::ParameterControlCharacter { name }
+            | Self::ParameterValue { name, .. } => label.clone_into(name),
+            _ => {}
+        }
+        self
+    }
+
     /// The field of a form and the option that it belongs to, when it belongs to one.
     #[must_use]
     pub fn field(&self) -> Option<&str> {

@@ -36,7 +36,7 @@ fn an_administrator_gets_a_site_with_its_address_and_password() {
         b.fill("#p-site_title", "Anna's \"Blog\"").await;
         b.shot("form").await;
         b.press("Create container").await;
-        b.see_in(".form-errors", "admin_email must be given").await;
+        b.see_in(".form-errors", "E-mail must be given").await;
         b.find("[aria-invalid]#p-admin_email").await;
         b.shot("form-error").await;
         b.fill("#p-admin_email", "anna@example.org").await;

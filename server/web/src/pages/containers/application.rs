@@ -132,6 +132,13 @@ pub(crate) struct ChangeView {
     pub(crate) detail: String,
 }
 
+impl ChangeView {
+    /// Whether there is nothing to explain.
+    pub(super) fn is_well(&self) -> bool {
+        self.health.word == HealthState::Healthy.as_str()
+    }
+}
+
 /// The access card.
 #[derive(Debug, Clone)]
 pub(crate) struct ApplicationCard {

@@ -166,9 +166,12 @@ pub(crate) async fn create(
         match engine.call(&who.changing(form.get("csrf")), call).await {
             Ok(made) => return Ok(see_task(&made.task)),
             Err(mut error) => {
-                let is_parameter = |field: &String| parameters.iter().any(|p| p.name == *field);
-                error.field =
-                    error.field.map(|f| if is_parameter(&f) { application::field_name(&f) } else { f });
+                let field = error.field.clone().unwrap_or_default();
+                if let Some(parameter) = parameters.iter().find(|p| p.name == field) {
+                    let label = parameter.label.get(who.visitor.language.code());
+                    error.refusal = error.refusal.map(|refusal| Box::new(refusal.about(label)));
+                    error.field = Some(application::field_name(&field));
+                }
                 form.take_refusal(error).map_err(|e| PageError::at(&who, "containers", e))?;
             }
         }
