@@ -128,6 +128,13 @@ impl Instance {
         self.told("Kiste serves ").trim_end_matches('/').to_owned()
     }
 
+    /// First of its ids on the host.
+    #[must_use]
+    pub fn id_base(&self) -> u32 {
+        let text = fs::read_to_string(self.dir().join("kiste.toml")).unwrap();
+        text.lines().find_map(|l| l.strip_prefix("id_base = ")).unwrap().parse().unwrap()
+    }
+
     /// The instance's name: its bridge.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -283,12 +290,19 @@ impl Instance {
 
     /// Destroys all containers, ends the engine, and checks that nothing is left.
     pub fn finish(mut self) {
+        // The containers' interfaces do not bear the instance's name; their bridge tells which they are.
+        let links = run("ip", &["-o", "link", "show", "master", &self.name]).out;
+        let name = |line: &str| line.split(": ").nth(1).map(|n| n.split('@').next().unwrap().to_owned());
+        let ports: Vec<String> = links.lines().filter_map(name).collect();
         let rows: Value = serde_json::from_str(&self.ok(&["list", "--json"])).unwrap();
         for row in rows.as_array().unwrap() {
             self.ok(&["destroy", &row["vmid"].to_string(), "--force"]);
         }
         self.end_serve("TERM");
         assert_eq!(self.traces(), Vec::<String>::new());
+        for port in ports {
+            assert_ne!(run("ip", &["link", "show", &port]).code, 0, "{port} is left");
+        }
         for folder in ["containers", "trash", "staging"] {
             assert_eq!(names(&self.dir().join("data").join(folder)), Vec::<String>::new(), "{folder}");
         }

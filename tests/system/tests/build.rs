@@ -13,12 +13,6 @@ use std::{
 use kiste_tests_system::{Instance, names};
 use serde_json::Value;
 
-/// First host id of test instance `number`, as `Instance::start` chooses it.
-fn id_base(k: &Instance) -> u32 {
-    let text = fs::read_to_string(k.dir().join("kiste.toml")).unwrap();
-    text.lines().find_map(|l| l.strip_prefix("id_base = ")).unwrap().parse().unwrap()
-}
-
 /// A copy of the Debian recipe in the instance's folder of recipes.
 fn copy_recipe(k: &Instance) -> PathBuf {
     k.copy_recipes(&["debian-12"]);
@@ -82,7 +76,7 @@ fn task(k: &Instance, id: &str) -> Value {
 #[test]
 fn a_recipe_becomes_containers_that_share_no_identity() {
     let Some(k) = Instance::start(20) else { return };
-    let base = id_base(&k);
+    let base = k.id_base();
     let recipe = copy_recipe(&k);
     fs::write(recipe.join("hooks/95-probe"), probe(&k)).unwrap();
     assert!(k.refused(&["template", "build", "debian-99"]).contains("it holds debian-12"));

@@ -246,5 +246,15 @@ fn a_container_whose_init_does_not_do_says_so() {
         assert_eq!(k.status(name)["status"], "failed");
         k.ok(&["destroy", name]);
     }
+    // One that ends at once: it began, so the start is done; the end is told with its exit code.
+    k.import_debian();
+    k.ok(&["create", "debian", "--name", "brief", "--memory", "256", "--start"]);
+    assert_eq!(k.boot("brief"), "running");
+    assert_eq!(k.inside("brief", "ln -sf /bin/false /sbin/init && echo done"), "done");
+    k.ok(&["stop", "brief"]);
+    let _ = k.kiste(&["start", "brief"]);
+    k.wait_status("brief", "failed");
+    let reason = k.status("brief")["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("exit code 1") || reason.contains("ended with 1"), "{reason}");
     k.finish();
 }
