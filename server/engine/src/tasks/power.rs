@@ -19,7 +19,7 @@ use crate::{
 struct Order {
     /// How long init gets to end.
     patience: Duration,
-    /// When the init that is to end was started; another one runs after a reboot that is done.
+    /// When the init that is to end was started: another one is not meant.
     init_start_ticks: u64,
 }
 
@@ -119,14 +119,22 @@ pub(crate) fn start_journaled(
     row: &ContainerRow,
     entry: i64,
 ) -> Result<(), Failure> {
-    let done = start_now(engine, handle, row.config.vmid);
-    close(engine, entry, done)
+    let _entry = Entry { engine, id: entry };
+    start_now(engine, handle, row.config.vmid)
 }
 
-/// However it went: it is not to be taken up again.
-fn close(engine: &Engine, entry: i64, done: Result<(), Failure>) -> Result<(), Failure> {
-    let closed = engine.store().finish_journal(entry).map_err(|e| chain(&e));
-    done.and(closed)
+/// However it goes, also when it breaks: a task that has ended is not taken up again.
+struct Entry<'a> {
+    engine: &'a Engine,
+    id: i64,
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.engine.store().finish_journal(self.id) {
+            tracing::error!(error = %chain(&error), "a task that has ended stays in the journal");
+        }
+    }
 }
 
 /// Begins a shutdown: init gets `patience`, then the kernel ends all.
@@ -162,7 +170,8 @@ fn note_off(engine: &Engine, vmid: Vmid) -> Result<(), StoreError> {
 /// Begins a stop.
 pub(crate) fn stop(engine: &Arc<Engine>, row: &ContainerRow, user: &UserId) -> Result<TaskId, ApiError> {
     let vmid = row.config.vmid;
-    begin(engine, TaskKind::Stop, row, user, Order::default(), move |engine, handle| {
+    let order = Order::of(engine, vmid, Duration::ZERO);
+    begin(engine, TaskKind::Stop, row, user, order, move |engine, handle| {
         handle.step("stop");
         engine.runtime.stop(vmid).map_err(|e| chain(&e))?;
         note_off(engine, vmid).map_err(|e| chain(&e))
@@ -217,13 +226,11 @@ fn begin(
         Err(error) => return Err(prepared.refuse(internal(&error))),
     };
     let begun = prepared.run(move |engine, handle| {
-        let done = work(engine, handle);
-        close(engine, entry, done)
+        let _entry = Entry { engine, id: entry };
+        work(engine, handle)
     });
-    if begun.is_err()
-        && let Err(error) = engine.store().finish_journal(entry)
-    {
-        tracing::error!(error = %chain(&error), "what was refused stays in the journal");
+    if begun.is_err() {
+        drop(Entry { engine, id: entry });
     }
     begun
 }
@@ -255,13 +262,12 @@ fn go_on(engine: &Arc<Engine>, entry: &JournalEntry, row: &ContainerRow) -> Resu
     let by = entry.task.parse::<TaskId>().ok().and_then(|id| id.parts()).map(|p| p.user);
     let user = by.unwrap_or_else(UserId::root);
     let running = engine.live().get(&vmid).map(|i| i.init_start_ticks);
+    let is_meant = running.is_none_or(|ticks| ticks == order.init_start_ticks);
     let begun = match (kind(entry), running) {
         (Some(TaskKind::Start | TaskKind::Reboot), None) => start(engine, row, &user),
-        (Some(TaskKind::Reboot), Some(ticks)) if ticks == order.init_start_ticks => {
-            reboot(engine, row, order.patience, &user)
-        }
-        (Some(TaskKind::Shutdown), Some(_)) => shutdown(engine, row, order.patience, &user),
-        (Some(TaskKind::Stop), Some(_)) => stop(engine, row, &user),
+        (Some(TaskKind::Reboot), Some(_)) if is_meant => reboot(engine, row, order.patience, &user),
+        (Some(TaskKind::Shutdown), Some(_)) if is_meant => shutdown(engine, row, order.patience, &user),
+        (Some(TaskKind::Stop), Some(_)) if is_meant => stop(engine, row, &user),
         (Some(TaskKind::Shutdown | TaskKind::Stop), None) => return note_off(engine, vmid),
         _ => return Ok(()),
     };
