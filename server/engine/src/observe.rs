@@ -186,6 +186,17 @@ fn heard(engine: &Engine, vmid: Vmid, info: Option<ShimInfo>) {
     settle_exit(engine, vmid, exit.as_ref());
 }
 
+/// After a task on a container: what was heard while it was at work was left to it, and init may have ended just
+/// after the task had seen it run.
+pub(crate) fn look_again(engine: &Engine, vmid: Vmid) {
+    if !engine.live().contains_key(&vmid) {
+        return;
+    }
+    if let Ok(Some(info @ ShimInfo { exit: Some(_), .. })) = engine.runtime.find_shim(vmid) {
+        heard(engine, vmid, Some(info));
+    }
+}
+
 /// Writes down how a container ended by itself.
 pub(crate) fn settle_exit(engine: &Engine, vmid: Vmid, exit: Option<&ExitRecord>) {
     engine.note_stopped(vmid);

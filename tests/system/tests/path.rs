@@ -312,6 +312,10 @@ fn containers_outlive_the_engine() {
     k.refused(&["exec", "stay", "--", "true"]);
     k.ok(&["resume", "stay"]);
     k.ok(&["shutdown", "stay"]);
+    // Asked before init can listen, it is asked again.
+    k.ok(&["start", "stay"]);
+    let shutdown = k.kiste(&["shutdown", "stay", "--timeout", "30"]);
+    assert!(shutdown.code == 0 && !format!("{shutdown:?}").contains("WARN"), "{shutdown:?}");
     k.finish();
 }
 

@@ -235,6 +235,7 @@ impl Handle {
         self.engine.running.lock().remove(&object);
         self.tell();
         if let Ok(vmid) = object.parse() {
+            crate::observe::look_again(&self.engine, vmid);
             crate::observe::tell(&self.engine, vmid);
         }
     }

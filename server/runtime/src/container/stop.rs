@@ -18,6 +18,8 @@ use crate::{Runtime, shims::ShimError};
 /// How long the kernel gets to end all processes of a container.
 pub(crate) const KILL_PATIENCE: Duration = Duration::from_secs(20);
 const FREEZE_PATIENCE: Duration = Duration::from_secs(10);
+/// How soon it is seen that init listens to another signal now.
+const SIGNAL_ROUND: Duration = Duration::from_millis(250);
 /// systemd: power off.
 const SIGRTMIN_PLUS_4: i32 = 34 + 4;
 /// Every other init: power fails.
@@ -66,14 +68,26 @@ impl Runtime {
         // Watched from before the signal, so that a quick end is not missed.
         let watch = self.subscribe(vmid)?;
         self.thaw(vmid)?;
-        let signal = if blocks_systemd_signal(info.init_pid) { SIGRTMIN_PLUS_4 } else { SIGPWR };
-        self.ask(vmid, &ShimRequest::SignalInit(signal))?;
-        if wait_for_exit(&watch, patience) {
-            self.collect(vmid);
-            return Ok(Shutdown::Graceful);
+        let until = Instant::now() + patience;
+        let mut sent = None;
+        loop {
+            // Just after a start it cannot be seen yet which init it is, and the kernel passes over a signal that it
+            // has no ear for: asked again as soon as it is another.
+            let signal = if blocks_systemd_signal(info.init_pid) { SIGRTMIN_PLUS_4 } else { SIGPWR };
+            if sent != Some(signal) {
+                self.ask(vmid, &ShimRequest::SignalInit(signal))?;
+                sent = Some(signal);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if wait_for_exit(&watch, left.min(SIGNAL_ROUND)) {
+                self.collect(vmid);
+                return Ok(Shutdown::Graceful);
+            }
+            if left.is_zero() {
+                self.stop(vmid)?;
+                return Ok(Shutdown::Forced);
+            }
         }
-        self.stop(vmid)?;
-        Ok(Shutdown::Forced)
     }
 
     /// Ends all processes of a container at once.
