@@ -209,7 +209,7 @@ fn listen(
         let Some(report) = line.ok().and_then(|l| serde_json::from_str(&l).ok()) else { continue };
         match report {
             Report::Progress(bytes) => progress(bytes),
-            Report::Manifest(m) => manifest = Some(m),
+            Report::Manifest(m) => manifest = Some(*m),
             Report::Layer { number, digest, archive_size, size, .. } => {
                 layers.push(Layer { number, entry: ManifestLayer { digest, size: archive_size }, size });
             }

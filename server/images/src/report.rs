@@ -12,7 +12,7 @@ pub(crate) enum Report {
     /// So many bytes of the trees are written.
     Progress(Bytes),
     /// The archive brought a manifest.
-    Manifest(Manifest),
+    Manifest(Box<Manifest>),
     /// A layer is unpacked in the folder of its number.
     Layer {
         /// Number of its folder, from 0.

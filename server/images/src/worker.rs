@@ -88,7 +88,7 @@ fn unpack_archive(folder: &OwnedFd) -> Result<(), Refusal> {
     let mut stream = io::BufReader::new(Counting::new(stream, bounds.bytes * 2));
     let start = io::BufRead::fill_buf(&mut stream).map_err(Refusal::Damaged)?;
     if start.starts_with(b"manifest.json\0") {
-        tell(&Report::Manifest(unpack_template(stream, folder, bounds)?));
+        tell(&Report::Manifest(Box::new(unpack_template(stream, folder, bounds)?)));
         return Ok(());
     }
     let tree = unpack_layer(0, stream, folder, bounds)?;
