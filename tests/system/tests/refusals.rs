@@ -106,9 +106,45 @@ fn hostile_archives() -> Vec<(&'static str, Vec<u8>)> {
         ("damaged or cut off", Vec::new()),
         // 35 TB in half a KiB.
         ("refused as a bomb", archive(|b| raw_entry(b, b"x", header(EntryType::Regular, 1 << 45)))),
+        (
+            "leads out",
+            archive(|b| {
+                let mut h = header(EntryType::Link, 0);
+                h.set_link_name_literal(b"../../etc/shadow").unwrap();
+                raw_entry(b, b"x", h);
+            }),
+        ),
+        (
+            "goes through a link",
+            archive(|b| {
+                let mut h = header(EntryType::Link, 0);
+                h.set_link_name("nothing").unwrap();
+                raw_entry(b, b"x", h);
+            }),
+        ),
+        ("which templates must not have", archive(|b| pax(b, "SCHILY.xattr.trusted.overlay.opaque", "y"))),
+        ("damaged or cut off", archive(|b| raw_pax(b, b"99 path=x\n"))),
+        ("too long, too deep", archive(|b| pax(b, "path", &"a/".repeat(3000)))),
+        ("damaged or cut off", archive(|b| raw_entry(b, b"x", header(EntryType::XHeader, 1 << 40)))),
         ("the digest of a layer is not the one in its manifest", own_archive(&"0".repeat(64))),
         ("no root file system", archive(|b| raw_entry(b, b"x", file()))),
     ]
+}
+
+/// An entry with an extended header in front (pax(1)).
+fn raw_pax(b: &mut Builder<Vec<u8>>, records: &[u8]) {
+    let mut h = header(EntryType::XHeader, records.len() as u64);
+    h.set_path("pax").unwrap();
+    h.set_cksum();
+    b.append(&h, records).unwrap();
+    raw_entry(b, b"x", header(EntryType::Regular, 0));
+}
+
+fn pax(b: &mut Builder<Vec<u8>>, key: &str, value: &str) {
+    // The length counts its own digits.
+    let rest = format!(" {key}={value}\n");
+    let length = (rest.len()..).find(|n| rest.len() + n.to_string().len() == *n).unwrap();
+    raw_pax(b, format!("{length}{rest}").as_bytes());
 }
 
 /// An archive of our own format, whose only layer is named after a digest that it may not have.
@@ -141,6 +177,43 @@ fn hostile_archives_are_refused_and_leave_nothing() {
         }
     }
     assert_eq!(k.ok(&["template", "list", "--json"]), "[]");
+    k.finish();
+}
+
+#[test]
+fn every_compression_is_taken_and_what_was_cut_off_is_refused() {
+    let Some(k) = Instance::start(65) else { return };
+    let plain = k.dir().join("root.tar");
+    let bytes = archive(|b| {
+        raw_entry(b, b"etc/", header(EntryType::Directory, 0));
+        let noise: Vec<u8> =
+            (0..200_000u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+        b.append_data(&mut header(EntryType::Regular, noise.len() as u64), "srv/noise", &noise[..]).unwrap();
+        b.append_data(&mut header(EntryType::Regular, 0), "sbin/init", std::io::empty()).unwrap();
+    });
+    fs::write(&plain, bytes).unwrap();
+    for (tool, suffix) in [("xz", "xz"), ("gzip", "gz"), ("zstd", "zst")] {
+        assert_eq!(run(tool, &["-kq", plain.to_str().unwrap()]).code, 0);
+        let packed = k.dir().join(format!("root.tar.{suffix}"));
+        k.ok(&["template", "import", packed.to_str().unwrap(), "--name", suffix]);
+        let whole = fs::read(&packed).unwrap();
+        fs::write(&packed, &whole[..whole.len() - 2000]).unwrap();
+        let line = k.refused(&["template", "import", packed.to_str().unwrap(), "--name", "cut"]);
+        assert!(line.contains("damaged or cut off"), "{suffix}: {line}");
+    }
+    // Each is the same tree, and lies there once.
+    assert_eq!(names(&k.dir().join("data/layers")).len(), 1);
+    // A little archive that would never end: zeros, packed four thousand to one, against the disk's room.
+    let bomb = k.dir().join("bomb.tar.zst");
+    let script = format!("(printf ''; head -c 3000000000 /dev/zero) | zstd -q -o {}", bomb.display());
+    assert_eq!(run("sh", &["-c", &script]).code, 0);
+    assert!(fs::metadata(&bomb).unwrap().len() < 1 << 20);
+    let line = k.refused(&["template", "import", bomb.to_str().unwrap(), "--name", "bomb"]);
+    assert!(
+        line.contains("no root file system") || line.contains("damaged") || line.contains("bomb"),
+        "{line}"
+    );
+    assert_eq!(names(&k.dir().join("data/staging")), Vec::<String>::new());
     k.finish();
 }
 
