@@ -297,6 +297,62 @@ fn a_missing_tool_is_named_with_its_package() {
 }
 
 #[test]
+fn a_create_that_fails_at_any_step_leaves_nothing_and_can_be_repeated() {
+    let Some(mut k) = Instance::start(67) else { return };
+    k.import_debian();
+    let data = |name: &str| k.dir().join("data").join(name);
+    let create = ["create", "300", "debian", "--name", "web", "--memory", "128"];
+    let nothing_left = |k: &Instance, step: &str| {
+        assert_eq!(k.ok(&["list", "--json"]), "[]", "{step}");
+        for folder in ["containers", "trash"] {
+            assert_eq!(names(&k.dir().join("data").join(folder)), Vec::<String>::new(), "{step}");
+        }
+        for file in ["dhcp-hosts", "hosts"] {
+            assert_eq!(fs::read_to_string(k.dir().join("run/dnsmasq").join(file)).unwrap(), "", "{step}");
+        }
+    };
+    // Layer: something is in its place.
+    fs::write(data("containers").join("300"), "").unwrap();
+    let refused = k.refused(&create);
+    assert!(refused.contains("300"), "{refused}");
+    let _ = fs::remove_file(data("containers").join("300"));
+    nothing_left(&k, "layer");
+
+    // Network: its file cannot be written, nor can it be taken back; the next start does that.
+    let hosts = k.dir().join("run/dnsmasq/hosts");
+    fs::remove_file(&hosts).unwrap();
+    fs::create_dir_all(hosts.join("in the way")).unwrap();
+    let refused = k.refused(&create);
+    assert!(refused.contains("hosts"), "{refused}");
+    fs::remove_dir_all(&hosts).unwrap();
+    k.end_serve("TERM");
+    k.serve();
+    nothing_left(&k, "network");
+
+    // Settings: the tree has no place for them.
+    let path = k.dir().join("bare.tar");
+    let bytes = archive(|b| {
+        raw_entry(b, b"etc/", header(EntryType::Directory, 0));
+        b.append_data(&mut header(EntryType::Regular, 0), "sbin/init", std::io::empty()).unwrap();
+    });
+    fs::write(&path, bytes).unwrap();
+    k.ok(&["template", "import", path.to_str().unwrap(), "--name", "bare"]);
+    let mut bare = k.command(&["create", "300", "bare", "--name", "web", "--password-stdin"]);
+    let mut bare =
+        bare.stdin(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    bare.stdin.take().unwrap().write_all(b"a horse, a battery\n").unwrap();
+    let done = bare.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(!done.status.success() && said.contains("set the root password"), "{said}");
+    nothing_left(&k, "settings");
+
+    k.ok(&create);
+    k.ok(&["destroy", "web"]);
+    nothing_left(&k, "destroy");
+    k.finish();
+}
+
+#[test]
 fn a_container_whose_init_does_not_do_says_so() {
     let Some(k) = Instance::start(8) else { return };
     let path = k.dir().join("root.tar");
