@@ -151,6 +151,41 @@ fn wordpress_is_set_up_healthy_and_lets_its_user_in() {
     k.finish();
 }
 
+#[test]
+fn tomcat_lets_its_manager_in() {
+    let Some(k) = Instance::start(68) else { return };
+    k.copy_recipes(&["debian-12", "debian-13", "tomcat"]);
+    k.ok(&["template", "build", "tomcat"]);
+    // A password in which XML would stumble.
+    let secret = k.dir().join("secret");
+    fs::write(&secret, "a<b>&\"c\" 'horse'\n").unwrap();
+    let secret = format!("manager_password=@{}", secret.display());
+    k.ok(&["create", "tomcat", "--name", "tom", "--param", &secret, "--start"]);
+    let asks = |password: &str| {
+        let card = json(&k, &["access", "tom", "--json"]);
+        let user = format!("{}:{password}", card["user"].as_str().unwrap());
+        curl(&["-u", &user, "-w", "\n%{http_code}", card["url"].as_str().unwrap()])
+    };
+    for _ in 0..2 {
+        let seen = health(&k, "tom");
+        assert_eq!(seen["health"]["state"], "healthy", "{seen}");
+        let password =
+            json(&k, &["access", "tom", "--reveal", "--json"])["password"].as_str().unwrap().to_owned();
+        assert_eq!(password, "a<b>&\"c\" 'horse'");
+        let page = asks(&password);
+        assert!(page.ends_with("200") && page.contains("Tomcat Web Application Manager"), "{page:.500}");
+        assert!(asks("wrong").ends_with("401"));
+        k.ok(&["reboot", "tom"]);
+    }
+    assert_eq!(k.boot("tom"), "running");
+    let heap = k.inside(
+        "tom",
+        "for p in $(pgrep java); do tr '\\0' '\\n' < /proc/$p/cmdline; done | grep -c -- -Xmx",
+    );
+    assert_eq!(heap, "1", "Java must not take its heap from the host's memory");
+    k.finish();
+}
+
 const RECIPE: &str = r#"
 format = 1
 name = "fussy"
