@@ -2,12 +2,12 @@
 
 use std::{fs::File, os::fd::AsFd, path::Path};
 
-use model::{Refusal, TemplateName, template::RecipeSummary};
+use model::{Refusal, TemplateName};
 use protocol::engine::{
     calls::{BuildTemplate, ImportTemplate, ListRecipes, ListTemplates, RemoveTemplate},
     client::Caller,
+    view::AvailableRecipe,
 };
-use serde::Serialize;
 
 use crate::{CliError, Session, command::TemplateCommand, show, tasks};
 
@@ -25,28 +25,17 @@ pub(crate) fn run(session: &Session, verb: TemplateCommand) -> Result<u8, CliErr
     }
 }
 
-/// A recipe with the version that is installed under its name.
-#[derive(Serialize)]
-struct Available {
-    #[serde(flatten)]
-    recipe: RecipeSummary,
-    installed: Option<String>,
-}
-
 fn available(session: &Session) -> Result<u8, CliError> {
-    let installed = session.client.call(ListTemplates {})?;
-    let version = |r: &RecipeSummary| installed.iter().find(|t| t.name == r.name).map(|t| t.version.clone());
-    let recipes = session.client.call(ListRecipes {})?;
-    let all: Vec<_> = recipes.into_iter().map(|r| Available { installed: version(&r), recipe: r }).collect();
+    let all = session.client.call(ListRecipes {})?;
     if session.is_json {
         return show::json(&all);
     }
-    let rows = all.into_iter().map(|Available { recipe: r, installed }| {
+    let rows = all.into_iter().map(|AvailableRecipe { recipe: r, state, installed }| {
         let installed = installed.unwrap_or_else(|| "-".to_owned());
         let (memory, disk) = (r.memory_min.to_string(), r.disk_min.to_string());
-        vec![r.name.to_string(), r.version, installed, memory, disk, r.description]
+        vec![r.name.to_string(), r.version, state.as_str().to_owned(), installed, memory, disk, r.description]
     });
-    let header = ["NAME", "VERSION", "INSTALLED", "MEMORY FROM", "DISK FROM", "DESCRIPTION"];
+    let header = ["NAME", "VERSION", "STATE", "INSTALLED", "MEMORY FROM", "DISK FROM", "DESCRIPTION"];
     Ok(show::table(&header, rows))
 }
 

@@ -213,7 +213,20 @@ fn a_first_boot_that_fails_says_so_and_can_be_tried_again() {
     let script = "#!/bin/sh\nset -eu\necho the disk is purple\ntest -e /root/mended\ntouch /root/served\n";
     fs::write(scripts.join("50-fuss"), script).unwrap();
     fs::set_permissions(scripts.join("50-fuss"), fs::Permissions::from_mode(0o755)).unwrap();
+    let state = |name: &str| {
+        let all = json(&k, &["template", "available", "--json"]);
+        all.as_array().unwrap().iter().find(|r| r["name"] == name).unwrap()["state"].clone()
+    };
+    assert_eq!(state("fussy"), "new");
     k.ok(&["template", "build", "fussy"]);
+    assert_eq!((state("fussy"), state("debian-13")), ("built".into(), "built".into()));
+    // Whatever it stands on is part of it.
+    let below = k.dir().join("recipes/debian-12/hooks/20-network");
+    let text = fs::read_to_string(&below).unwrap();
+    fs::write(&below, format!("{text}# changed\n")).unwrap();
+    assert_eq!((state("fussy"), state("debian-13")), ("changed".into(), "changed".into()));
+    fs::write(&below, text).unwrap();
+    assert_eq!(state("fussy"), "built");
     k.ok(&["create", "fussy", "--name", "one", "--memory", "256", "--start"]);
     let seen = health(&k, "one");
     assert_eq!(seen["health"]["state"], "unhealthy", "{seen}");

@@ -2,15 +2,16 @@
 
 use std::{os::fd::OwnedFd, sync::Arc};
 
-use images::{RecipeError, RecipeFolder};
+use images::{Recipe, RecipeError, RecipeFolder};
 use model::{
     Refusal, TaskId,
     access::{ObjectPath, Privilege},
-    template::{ContainerTemplate, RecipeSummary},
+    template::ContainerTemplate,
 };
 use protocol::engine::{
     ApiError, ErrorKind,
     calls::{BuildTemplate, ImportTemplate, RemoveTemplate},
+    view::{AvailableRecipe, RecipeState},
 };
 
 use crate::{
@@ -46,17 +47,31 @@ pub(super) fn import(
 }
 
 /// Recipes that can be built; one that is not sound is left out here, and said why when it is built.
-pub(super) fn list_recipes(engine: &Engine, caller: &Caller) -> Result<Vec<RecipeSummary>, ApiError> {
+pub(super) fn list_recipes(engine: &Engine, caller: &Caller) -> Result<Vec<AvailableRecipe>, ApiError> {
     caller.authorise(Privilege::DatastoreAudit, &ObjectPath::Storage)?;
     let folder = recipes(engine).map_err(|e| refuse(&e))?;
-    let load = |name| match folder.load(&name) {
-        Ok(recipe) => Some(recipe.summary),
+    let templates = engine.store().list_templates().map_err(|e| internal(&e))?;
+    let load = |name| match folder.load_stages(&name) {
+        Ok(stages) => available(stages, &templates),
         Err(error) => {
             tracing::warn!(error = %chain(&error), "a recipe is left out");
             None
         }
     };
     Ok(folder.list_names().map_err(|e| refuse(&e))?.into_iter().filter_map(load).collect())
+}
+
+/// The last of the stages, beside what is installed.
+fn available(stages: Vec<Recipe>, templates: &[ContainerTemplate]) -> Option<AvailableRecipe> {
+    let digest = stages.iter().fold(None, |below, recipe| Some(recipe.digest(below.as_ref())));
+    let recipe = stages.into_iter().next_back()?.summary;
+    let installed = templates.iter().find(|t| t.name == recipe.name);
+    let state = match installed {
+        None => RecipeState::New,
+        Some(template) if template.recipe == digest => RecipeState::Built,
+        Some(_) => RecipeState::Changed,
+    };
+    Some(AvailableRecipe { recipe, state, installed: installed.map(|t| t.version.clone()) })
 }
 
 pub(super) fn build(engine: &Arc<Engine>, caller: &Caller, call: &BuildTemplate) -> Result<TaskId, ApiError> {

@@ -4,14 +4,9 @@
 use std::collections::BTreeMap;
 
 use model::{
-    Bytes, ContainerName, Forward, Hostname, Limits, TaskId, TemplateName, Vmid,
-    access::UserId,
-    container::PowerState,
-    finding::Finding,
-    limits::CpuLimit,
-    network::MacAddress,
-    task::Task,
-    template::{ContainerTemplate, RecipeSummary},
+    Bytes, ContainerName, Forward, Hostname, Limits, TaskId, TemplateName, Vmid, access::UserId,
+    container::PowerState, finding::Finding, limits::CpuLimit, network::MacAddress, task::Task,
+    template::ContainerTemplate,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -319,7 +314,7 @@ calls! {
     /// Installed templates.
     Read ListTemplates {} -> Vec<ContainerTemplate>;
     /// Recipes that can be built.
-    Read ListRecipes {} -> Vec<RecipeSummary>;
+    Read ListRecipes {} -> Vec<AvailableRecipe>;
     /// Build a recipe.
     Change BuildTemplate {
         /// Which recipe.

@@ -126,6 +126,42 @@ pub struct ContainerDetail {
     pub application: Option<ApplicationView>,
 }
 
+/// A recipe beside what is installed under its name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AvailableRecipe {
+    /// What it says.
+    #[serde(flatten)]
+    pub recipe: model::template::RecipeSummary,
+    /// Whether it was built as it is now.
+    pub state: RecipeState,
+    /// Version of the template that is installed under its name.
+    pub installed: Option<String>,
+}
+
+/// Whether a recipe was built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecipeState {
+    /// Nothing is installed under its name.
+    New,
+    /// It was built as it is now; another build takes newer packages.
+    Built,
+    /// It says something else than what is installed was built from, or a recipe that it stands on does.
+    Changed,
+}
+
+impl RecipeState {
+    /// The word in JSON and tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Built => "built",
+            Self::Changed => "changed",
+        }
+    }
+}
+
 /// An application: how to get in, and how it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApplicationView {

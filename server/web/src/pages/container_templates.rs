@@ -12,13 +12,14 @@ use askama::Template;
 use futures_util::StreamExt;
 use model::{
     Refusal, TaskId, TemplateName,
-    template::{ContainerTemplate, RecipeSummary, TemplateOrigin},
+    template::{ContainerTemplate, TemplateOrigin},
 };
 use protocol::engine::{
     ApiError, Call,
     calls::{
         BuildTemplate, ImportTemplate, ListContainers, ListRecipes, ListTemplates, NewSpool, RemoveTemplate,
     },
+    view::{AvailableRecipe, RecipeState},
 };
 
 use super::{Frame, page, page_with, see_task};
@@ -40,6 +41,11 @@ pub(crate) struct RecipeView {
     pub(crate) title: String,
     /// One sentence.
     pub(crate) description: String,
+    /// What building it means now.
+    pub(crate) action: String,
+    /// Whether it says something else than what is installed.
+    pub(crate) has_changed: bool,
+    is_new: bool,
 }
 
 struct TemplateRow {
@@ -59,7 +65,6 @@ struct ContainerTemplateListPage {
     form: Form,
     templates: Vec<TemplateRow>,
     recipes: Vec<RecipeView>,
-    has_recipes: bool,
 }
 
 #[derive(Template)]
@@ -71,19 +76,26 @@ struct ContainerTemplateDeletePage {
 }
 
 /// Recipes that are not installed; none when the engine cannot say.
-pub(crate) async fn recipes(
-    who: &SignedIn,
-    engine: &EngineClient,
-    installed: &[ContainerTemplate],
-) -> Vec<RecipeView> {
-    let all = engine.call(&who.visitor.caller, ListRecipes {}).await.unwrap_or_default();
-    missing(all, installed)
+pub(crate) async fn recipes(who: &SignedIn, engine: &EngineClient) -> Vec<RecipeView> {
+    all_recipes(who, engine).await.into_iter().filter(|r| r.is_new).collect()
 }
 
-fn missing(all: Vec<RecipeSummary>, installed: &[ContainerTemplate]) -> Vec<RecipeView> {
-    let is_new = |name: &TemplateName| installed.iter().all(|t| t.name != *name);
-    let new = all.into_iter().filter(|r| is_new(&r.name));
-    new.map(|r| RecipeView { name: r.name.to_string(), title: r.title, description: r.description }).collect()
+async fn all_recipes(who: &SignedIn, engine: &EngineClient) -> Vec<RecipeView> {
+    let all = engine.call(&who.visitor.caller, ListRecipes {}).await.unwrap_or_default();
+    let language = who.visitor.language;
+    let view = |AvailableRecipe { recipe: r, state, .. }| RecipeView {
+        name: r.name.to_string(),
+        title: r.title,
+        description: r.description,
+        action: language.text(match state {
+            RecipeState::New => "template-build",
+            RecipeState::Built => "template-build-again",
+            RecipeState::Changed => "template-build-new",
+        }),
+        has_changed: state == RecipeState::Changed,
+        is_new: state == RecipeState::New,
+    };
+    all.into_iter().map(view).collect()
 }
 
 async fn view(
@@ -94,9 +106,7 @@ async fn view(
     let f = Frame::of(who, "templates");
     let installed = engine.call(&who.visitor.caller, ListTemplates {}).await;
     let installed = installed.map_err(|e| PageError::at(who, "templates", e))?;
-    let all = engine.call(&who.visitor.caller, ListRecipes {}).await.unwrap_or_default();
-    let has_recipes = !all.is_empty();
-    let recipes = missing(all, &installed);
+    let recipes = all_recipes(who, engine).await;
     let row = |t: &ContainerTemplate| TemplateRow {
         name: t.name.to_string(),
         description: t.description.clone(),
@@ -110,7 +120,7 @@ async fn view(
         installed: t.installed,
     };
     let templates = installed.iter().map(row).collect();
-    Ok(ContainerTemplateListPage { templates, recipes, has_recipes, form, f })
+    Ok(ContainerTemplateListPage { templates, recipes, form, f })
 }
 
 /// `GET /templates`

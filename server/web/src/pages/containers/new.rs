@@ -92,7 +92,7 @@ pub(crate) async fn show(
     let installed = engine.call(&who.visitor.caller, ListTemplates {}).await;
     let installed = installed.map_err(|e| PageError::at(&who, "containers", e))?;
     let language = f.language();
-    let recipes = recipes(&who, &engine, &installed).await;
+    let recipes = recipes(&who, &engine).await;
     let card = |t: &ContainerTemplate| TemplateCard {
         name: t.name.to_string(),
         title: if t.title.is_empty() { t.name.to_string() } else { t.title.clone() },
