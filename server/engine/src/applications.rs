@@ -106,7 +106,9 @@ fn due(engine: &Engine) -> Vec<(ContainerConfig, InstalledApplication)> {
             // Started anew, by whomever.
             *seen = Seen::new(*ticks);
         }
-        if !seen.is_looked_at && seen.due <= Instant::now() && looks < LOOKS_MAX {
+        // One that is frozen cannot answer, and is not ill for that.
+        let is_due = !seen.is_looked_at && seen.due <= Instant::now() && looks < LOOKS_MAX;
+        if is_due && !engine.runtime.is_frozen(vmid) {
             seen.is_looked_at = true;
             looks += 1;
             due.push((row.config, *application));
