@@ -46,6 +46,11 @@ impl Form {
         self.values.get(name).map_or("", |v| v.trim())
     }
 
+    /// Whether the form has the field at all.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
     /// A field as it was typed, for passwords.
     pub(crate) fn raw(&self, name: &str) -> &str {
         self.values.get(name).map_or("", String::as_str)

@@ -132,6 +132,32 @@ fn forged_and_stale_forms_change_nothing() {
         admin.post("/containers/web/resources", &fields)
     };
     assert_eq!(limits("1", "200M").status, 303);
+    let forwards = |version: &str, value: &str| {
+        let fields = [
+            ("csrf", &*csrf),
+            ("version", version),
+            ("memory", "200M"),
+            ("swap", "0"),
+            ("cpuunits", "100"),
+            ("pids", "500"),
+            ("forwards", value),
+        ];
+        admin.post("/containers/web/resources", &fields)
+    };
+    let kept = || {
+        serde_json::from_str::<serde_json::Value>(&k.ok(&["config", "web", "--json"])).unwrap()["forwards"]
+            .clone()
+    };
+    let refused = forwards("2", "8081");
+    assert!(refused.status == 422 && refused.text.contains("no port forward"), "{}", refused.text);
+    let free = std::net::TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
+    assert_eq!(forwards("2", &format!("{free}:80")).status, 303);
+    assert_eq!(kept(), serde_json::json!([{ "host": free, "container": 80, "protocol": "tcp" }]));
+    // A form without the field leaves them as they are, an empty one takes them away.
+    assert_eq!(limits("3", "200M").status, 303);
+    assert_eq!(kept().as_array().unwrap().len(), 1);
+    assert_eq!(forwards("4", "").status, 303);
+    assert_eq!(kept(), serde_json::json!([]));
     let stale = limits("1", "300M");
     assert_eq!(stale.status, 409);
     assert!(stale.text.contains("Somebody else changed"), "{}", stale.text);
@@ -139,7 +165,7 @@ fn forged_and_stale_forms_change_nothing() {
     k.ok(&["set", "web", "--memory", "1500"]);
     let page = admin.get("/containers/web/resources").text;
     assert!(page.contains("value=\"1500 MiB\""), "a form must not round: {page}");
-    let low = limits("3", "8M");
+    let low = limits("6", "8M");
     assert!(low.status == 422 && low.text.contains("at least 16 MiB"), "{}", low.text);
     // What fits no handler gets a page of ours, in the reader's language.
     let german = ["-H", "Accept-Language: de"];

@@ -155,6 +155,7 @@ pids-help = Höchstzahl der Prozesse und Threads.
 new-start = Nach dem Erstellen starten
 
 # Resources
+resources-forwards-help = Ports des Knotens, die hineinführen, etwa 8081:80 oder 5353:53/udp; mehrere mit Leerzeichen dazwischen. Leer: nur von diesem Knoten aus erreichbar.
 resources-memory-help = Etwa 512M oder 2G, mindestens 16M.
 resources-cores-help = Leer: alle des Knotens.
 resources-live = Änderungen gelten sofort, auch im laufenden Betrieb.

@@ -155,6 +155,7 @@ pids-help = Most processes and threads at a time.
 new-start = Start it when it is made
 
 # Resources
+resources-forwards-help = Ports of the node that lead in, such as 8081:80 or 5353:53/udp; several with blanks between them. Empty: reachable from this node only.
 resources-memory-help = Such as 512M or 2G, at least 16M.
 resources-cores-help = Empty: all of the node's.
 resources-live = Changes act at once, also while it runs.

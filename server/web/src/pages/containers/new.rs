@@ -221,7 +221,7 @@ pub(super) fn read_limits(form: &mut Form) -> LimitChanges {
 }
 
 /// Forwards apart by blanks or commas.
-fn read_forwards(form: &mut Form) -> Vec<Forward> {
+pub(super) fn read_forwards(form: &mut Form) -> Vec<Forward> {
     let text = form.get("forwards").replace(',', " ");
     let mut all = Vec::new();
     for word in text.split_whitespace() {

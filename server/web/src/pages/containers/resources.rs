@@ -6,7 +6,10 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 use protocol::engine::{ErrorKind, calls::SetContainer, view::ContainerDetail};
 
-use super::{ContainerView, load, new::read_limits};
+use super::{
+    ContainerView, load,
+    new::{read_forwards, read_limits},
+};
 use crate::{
     engine::EngineClient,
     error::PageError,
@@ -54,6 +57,7 @@ const LIMITS: [(&str, &str, &str, &str, &str); 6] = [
 
 fn stored(detail: &ContainerDetail) -> Vec<(&'static str, String)> {
     let limits = &detail.config.limits;
+    let forwards: Vec<String> = detail.config.forwards.iter().map(ToString::to_string).collect();
     let onboot = if detail.config.is_onboot { "1" } else { "" };
     vec![
         ("memory", limits.memory_max.to_exact_text()),
@@ -63,6 +67,7 @@ fn stored(detail: &ContainerDetail) -> Vec<(&'static str, String)> {
         ("cpuunits", limits.cpuunits.to_string()),
         ("pids", limits.pids_max.to_string()),
         ("onboot", onboot.to_owned()),
+        ("forwards", forwards.join(" ")),
     ]
 }
 
@@ -119,6 +124,7 @@ pub(crate) async fn set(
 ) -> Result<HttpResponse, PageError> {
     let mut form = Form::sent(who.visitor.language, fields.into_inner());
     let limits = read_limits(&mut form);
+    let (has_forwards, forwards) = (form.has("forwards"), read_forwards(&mut form));
     for name in ["memory", "swap", "cpuunits", "pids"] {
         if form.get(name).is_empty() {
             form.reject(name, Frame::of(&who, "").t("field-missing"));
@@ -138,7 +144,8 @@ pub(crate) async fn set(
             version,
             limits,
             is_onboot: Some(form.is_on("onboot")),
-            forwards: None,
+            // A form that does not have the field leaves them as they are.
+            forwards: Some(forwards).filter(|all| has_forwards && *all != detail.config.forwards),
         };
         match engine.call(&who.changing(form.get("csrf")), call).await {
             Ok(_) => {
