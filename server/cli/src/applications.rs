@@ -93,8 +93,9 @@ fn show_health(application: &ApplicationView) {
     let detail = health.map(|h| h.detail.as_str()).unwrap_or_default();
     let mut rows = vec![vec![application.title.clone(), word.to_owned(), detail.to_owned()]];
     for step in &application.first_boot.steps {
-        let why = if step.state == StepState::Failed { application.first_boot.failure.trim() } else { "" };
-        rows.push(vec![format!("first boot {}", step.name), step.state.as_str().to_owned(), why.to_owned()]);
+        let failure = application.first_boot.failure.trim();
+        let last = failure.lines().last().filter(|_| step.state == StepState::Failed).unwrap_or_default();
+        rows.push(vec![format!("first boot {}", step.name), step.state.as_str().to_owned(), last.to_owned()]);
     }
     show::table(&["WHAT", "STATE", "SEEN"], rows);
 }

@@ -177,9 +177,16 @@ fn note(
         seen.first_boot = first_boot;
     }
     let timeout = application.about.health.as_ref().map_or(120, |h| h.start_timeout_s);
+    if has_failed {
+        // The time that it has counts from its next try.
+        seen.since = Instant::now();
+    }
     let is_late = has_failed || seen.since.elapsed() > Duration::from_secs(timeout.into());
+    // One that was tried again begins anew.
+    let is_booting = !has_failed && !seen.first_boot.is_done();
     let (state, detail) = match found {
         Ok(detail) => (HealthState::Healthy, detail),
+        Err(detail) if is_booting && !is_late => (HealthState::Starting, detail),
         Err(detail) if seen.health.state == HealthState::Starting && !is_late => {
             (HealthState::Starting, detail)
         }

@@ -48,6 +48,8 @@ fn run(kiste: Kiste) -> Result<u8, Box<dyn Error>> {
             Ok(cli::show_findings(&engine::doctor::findings(&config, engine), kiste.json))
         }
         _ => {
+            // A reader that has heard enough (`kiste list | head`) ends a verb quietly; sockets never send that signal.
+            linux::process::reset_signals();
             let socket = config.run_dir.join(serve::LOCAL_SOCKET);
             Ok(cli::run(kiste, &socket)?)
         }

@@ -178,6 +178,8 @@ fn tomcat_lets_its_manager_in() {
         k.ok(&["reboot", "tom"]);
     }
     assert_eq!(k.boot("tom"), "running");
+    // Its service counts as started before Java is.
+    assert_eq!(health(&k, "tom")["health"]["state"], "healthy");
     let heap = k.inside(
         "tom",
         "for p in $(pgrep java); do tr '\\0' '\\n' < /proc/$p/cmdline; done | grep -c -- -Xmx",

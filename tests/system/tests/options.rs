@@ -55,6 +55,15 @@ fn keys_users_folders_and_limits_arrive_where_they_belong() {
         assert!(done.code == code && done.err.contains(why), "{done:?}");
     }
 
+    // Whoever has heard enough ends a verb without a word.
+    let bin = std::env::var("KISTE_BIN").unwrap();
+    let config = k.dir().join("kiste.toml").display().to_string();
+    let line = format!(
+        "{{ {bin} --config {config} --help; {bin} --config {config} audit --limit 1000; }} | head -n 1"
+    );
+    let done = run("sh", &["-c", &line]);
+    assert!(!done.out.is_empty() && done.err.is_empty(), "{done:?}");
+
     // In the kernel: one of both layouts.
     let group = |files: [&str; 2]| {
         let trees = fs::read_dir("/sys/fs/cgroup").unwrap().flatten().map(|t| t.path());
