@@ -19,11 +19,22 @@ pub fn bytes<const N: usize>() -> Result<[u8; N], RandomError> {
     Ok(bytes)
 }
 
-/// A password of so many characters, without those that look alike: 5.8 bits each.
+/// A password of so many characters, without those that look alike: 5.8 bits each. From three characters on it has
+/// small letters, capitals and digits, as domains demand it: about one in twenty of 20 would have no digit.
 ///
 /// # Errors
 /// When the kernel gives no random bytes.
 pub fn password(length: u8) -> Result<Zeroizing<String>, RandomError> {
+    loop {
+        // Drawn anew as a whole: a character put in afterwards would have a place that one can guess.
+        let text = draw(length)?;
+        if length < 3 || is_mixed(&text) {
+            return Ok(text);
+        }
+    }
+}
+
+fn draw(length: u8) -> Result<Zeroizing<String>, RandomError> {
     const LETTERS: &[u8] = b"abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
     let mut text = Zeroizing::new(String::new());
     while text.len() < length.into() {
@@ -34,6 +45,11 @@ pub fn password(length: u8) -> Result<Zeroizing<String>, RandomError> {
         }
     }
     Ok(text)
+}
+
+fn is_mixed(text: &str) -> bool {
+    let has = |kind: fn(&u8) -> bool| text.as_bytes().iter().any(kind);
+    has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_digit)
 }
 
 /// A random UUID (version 4) in its usual form.
@@ -87,6 +103,19 @@ mod tests {
         let groups: Vec<&str> = a.split('-').collect();
         assert_eq!(groups.iter().map(|g| g.len()).collect::<Vec<_>>(), [8, 4, 4, 4, 12], "{a}");
         assert!(groups[2].starts_with('4') && groups[3].starts_with(['8', '9', 'a', 'b']), "{a}");
+    }
+
+    #[test]
+    fn passwords_have_letters_of_both_cases_and_digits() {
+        for (text, mixed) in [("aB2", true), ("aB", false), ("a2", false), ("B2", false)] {
+            assert_eq!(is_mixed(text), mixed, "{text}");
+        }
+        // Of 2000 that are drawn once, some hundred would lack digits.
+        for _ in 0..2000 {
+            let text = password(20).unwrap();
+            assert!(text.len() == 20 && is_mixed(&text));
+        }
+        assert_eq!(password(1).unwrap().len(), 1);
     }
 
     #[test]
