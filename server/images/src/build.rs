@@ -3,24 +3,18 @@
 
 use std::{
     fs::{self, File, Permissions},
-    io::{self, BufRead, BufReader, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown},
+    io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::{Child, ChildStdout, Command, Stdio},
-    sync::{
-        atomic::{AtomicBool, Ordering},
-        mpsc::{self, RecvTimeoutError},
-    },
-    thread,
-    time::Duration,
+    sync::atomic::AtomicBool,
 };
 
 use model::{Digest, TemplateName, template::Manifest};
-use rustix::fs::OFlags;
 use thiserror::Error;
 
 use crate::{
     import::{ImageStore, Staging},
+    process::{self, WorkerError, claim},
     recipe::{Base, Hook, Recipe},
     report::{BuildPlan, Report},
     worker::mmdebstrap,
@@ -30,10 +24,6 @@ use crate::{
 pub(crate) const ARCHIVE: &str = "archive.tar.zst";
 /// The parent's archive in the worker's folder.
 pub(crate) const PARENT: &str = "parent.tar.zst";
-/// How soon a cancel is heard.
-const PATIENCE: Duration = Duration::from_millis(200);
-/// What of the engine's environment a build gets.
-const PROXIES: [&str; 3] = ["http_proxy", "https_proxy", "no_proxy"];
 
 /// What to build.
 #[derive(Debug)]
@@ -76,15 +66,9 @@ pub enum BuildError {
         /// Debian's package with it.
         package: &'static str,
     },
-    /// It went wrong; the text says what.
-    #[error("{0}")]
-    Failed(String),
-    /// It was cancelled.
-    #[error("the build was cancelled")]
-    Cancelled,
-    /// The worker ended without a word.
-    #[error("the building process ended early ({0})")]
-    Died(String),
+    /// The worker.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
     /// A file or folder.
     #[error("cannot write {}", .0.display())]
     Io(PathBuf, #[source] io::Error),
@@ -132,15 +116,12 @@ impl ImageStore {
             lend(parent, &staging.folder().join(PARENT)).map_err(|e| BuildError::Io(parent.to_owned(), e))?;
         }
         let plan = plan(order);
-        let mut child = self.spawn_build(&staging.folder())?;
-        let outcome = converse(&mut child, &plan, is_cancelled, tell);
-        // The lifeline: without it the worker ends all it has begun, and then itself.
-        drop(child.stdin.take());
-        let status = child.wait().map_err(|e| BuildError::Io(self.worker.clone(), e))?;
-        outcome?;
-        if !status.success() {
-            return Err(BuildError::Died(status.to_string()));
-        }
+        self.run_worker("build", &staging.folder(), &plan, is_cancelled, &mut |report| match report {
+            Report::Step(step) => tell(Event::Step(step)),
+            Report::Percent(percent) => tell(Event::Percent(percent)),
+            Report::Line(line) => tell(Event::Line(line)),
+            _ => {}
+        })?;
         let path = staging.folder().join(ARCHIVE);
         let archive = claim(&path).map_err(|e| BuildError::Io(path, e))?;
         let name = archive_name(&plan.manifest.name, &plan.manifest.version);
@@ -162,19 +143,6 @@ impl ImageStore {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
             _ => Ok(()),
         }
-    }
-
-    fn spawn_build(&self, folder: &Path) -> Result<Child, BuildError> {
-        let mut command = Command::new(&self.worker);
-        linux::spawn::with_default_signals(&mut command)
-            .args(["worker", "build", &self.ids.base().0.to_string()])
-            .arg(folder)
-            .env_clear()
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|e| BuildError::Io(self.worker.clone(), e))
     }
 }
 
@@ -207,7 +175,6 @@ fn archive_name(name: &TemplateName, version: &str) -> String {
 
 fn plan(order: &Order<'_>) -> BuildPlan {
     let recipe = order.recipe;
-    let proxies = PROXIES.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
     BuildPlan {
         manifest: Manifest {
             format: 1,
@@ -232,7 +199,7 @@ fn plan(order: &Order<'_>) -> BuildPlan {
         files: recipe.files.clone(),
         hooks: recipe.hooks.iter().chain(&order.finish).cloned().collect(),
         mirror: order.mirror.map(str::to_owned),
-        proxies: proxies.collect(),
+        proxies: process::proxies(),
     }
 }
 
@@ -240,69 +207,6 @@ fn plan(order: &Order<'_>) -> BuildPlan {
 fn lend(archive: &Path, copy: &Path) -> io::Result<()> {
     fs::copy(archive, copy)?;
     fs::set_permissions(copy, Permissions::from_mode(0o644))
-}
-
-/// Hands the plan over and hears the worker out.
-fn converse(
-    child: &mut Child,
-    plan: &BuildPlan,
-    is_cancelled: &AtomicBool,
-    tell: &mut dyn FnMut(Event),
-) -> Result<(), BuildError> {
-    let died = |e: io::Error| BuildError::Died(e.to_string());
-    let mut line = serde_json::to_vec(plan).map_err(|e| BuildError::Failed(e.to_string()))?;
-    line.push(b'\n');
-    child
-        .stdin
-        .as_mut()
-        .ok_or_else(|| died(io::ErrorKind::BrokenPipe.into()))?
-        .write_all(&line)
-        .map_err(died)?;
-    let output = child.stdout.take().ok_or_else(|| died(io::ErrorKind::BrokenPipe.into()))?;
-    let reports = listen(output).map_err(died)?;
-    let mut refused = None;
-    loop {
-        if is_cancelled.load(Ordering::Relaxed) {
-            return Err(BuildError::Cancelled);
-        }
-        match reports.recv_timeout(PATIENCE) {
-            Ok(Report::Step(step)) => tell(Event::Step(step)),
-            Ok(Report::Percent(percent)) => tell(Event::Percent(percent)),
-            Ok(Report::Line(line)) => tell(Event::Line(line)),
-            Ok(Report::Refused(text)) => refused = Some(text),
-            Ok(_) | Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break,
-        }
-    }
-    refused.map_or(Ok(()), |text| Err(BuildError::Failed(text)))
-}
-
-/// Reports by a thread of their own, so that a cancel is heard while the worker waits for the network.
-fn listen(output: ChildStdout) -> io::Result<mpsc::Receiver<Report>> {
-    let (sender, receiver) = mpsc::sync_channel(64);
-    thread::Builder::new().name("build".into()).spawn(move || {
-        let lines = BufReader::new(output).lines().map_while(Result::ok);
-        for report in lines.filter_map(|l| serde_json::from_str(&l).ok()) {
-            if sender.send(report).is_err() {
-                break;
-            }
-        }
-    })?;
-    Ok(receiver)
-}
-
-/// Makes the worker's file ours: nobody of its namespace lives any more, but it may be anything.
-fn claim(path: &Path) -> io::Result<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let flags = i32::try_from(flags.bits()).unwrap_or_default();
-    let file = File::options().read(true).custom_flags(flags).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
-    fchown(&file, Some(0), Some(0))?;
-    file.set_permissions(Permissions::from_mode(0o600))?;
-    file.sync_all()?;
-    Ok(file)
 }
 
 #[cfg(test)]

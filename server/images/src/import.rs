@@ -214,7 +214,7 @@ fn listen(
                 layers.push(Layer { number, entry: ManifestLayer { digest, size: archive_size }, size });
             }
             Report::Refused(text) => refused = Some(text),
-            Report::Step(_) | Report::Percent(_) | Report::Line(_) => {}
+            Report::Step(_) | Report::Percent(_) | Report::Line(_) | Report::Expect(_) => {}
         }
     }
     match refused {

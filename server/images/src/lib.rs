@@ -7,6 +7,8 @@
 //! | [`import`] | the engine's side | archive file → installed layers, manifest |
 //! | [`recipe`] | what can be built | folder of text → checked recipe |
 //! | [`build`] | the engine's side | recipe → archive file, by a worker |
+//! | [`fetch`] | the engine's side | address, checksum → file, by a worker |
+//! | `process` | running a worker | plan → reports |
 //! | `layers` | two trees → the layer between them; layers → tree |
 //! | [`archive`] | our own format | manifest, layers → archive |
 //!
@@ -15,8 +17,10 @@
 
 mod archive;
 pub mod build;
+pub mod fetch;
 pub mod import;
 mod layers;
+mod process;
 pub mod recipe;
 mod report;
 mod unpack;
@@ -24,4 +28,5 @@ pub mod worker;
 
 pub use build::BuildError;
 pub use import::{ImageStore, ImportError, Installed};
+pub use process::WorkerError;
 pub use recipe::{Recipe, RecipeError, RecipeFolder};

@@ -9,7 +9,7 @@ use crate::recipe::{Hook, RecipeFile, SystemUser};
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Report {
-    /// So many bytes of the trees are written.
+    /// So many bytes of the trees, or of a file, are written.
     Progress(Bytes),
     /// The archive brought a manifest.
     Manifest(Box<Manifest>),
@@ -26,6 +26,8 @@ pub(crate) enum Report {
         /// Entries that were passed over: devices below ./dev.
         skipped: u64,
     },
+    /// So many bytes will come.
+    Expect(Bytes),
     /// It was refused; for the operator.
     Refused(String),
     /// A build is at another step.

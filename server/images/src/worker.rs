@@ -1,7 +1,8 @@
 //! The confined processes: `kiste worker unpack BASE FOLDER`, archive on standard input, and
-//! `kiste worker build BASE FOLDER`, plan on standard input ([`build`]); reports on standard output.
+//! `kiste worker build|fetch BASE FOLDER`, plan on standard input ([`build`], [`fetch`]); reports on standard output.
 
 mod build;
+mod fetch;
 pub(crate) mod mmdebstrap;
 
 use std::{
@@ -35,6 +36,7 @@ pub fn main(arguments: &[OsString]) -> u8 {
     let confined = match *work {
         "unpack" => run_unpack(ids, &folder),
         "build" => build::run(ids, &folder),
+        "fetch" => fetch::run(ids, &folder),
         _ => return 2,
     };
     match confined {

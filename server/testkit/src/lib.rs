@@ -1,1 +1,4 @@
-//! Truthful fakes and the test harness; never linked into the product.
+//! What tests of several crates share. Never part of the product.
+#![expect(clippy::unwrap_used, reason = "test code panics")]
+
+pub mod file_server;
