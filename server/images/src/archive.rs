@@ -104,6 +104,7 @@ mod tests {
             memory_min: Bytes::mib(64),
             application: model::Application::default(),
             recipe: None,
+            sources: Vec::new(),
         }
     }
 

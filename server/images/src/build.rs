@@ -1,6 +1,8 @@
 //! Building a template: recipe in, archive out, all work done by a confined worker. A failure or a
 //! cancel leaves nothing.
 
+mod sources;
+
 use std::{
     fs::{self, File, Permissions},
     io,
@@ -9,15 +11,19 @@ use std::{
     sync::atomic::AtomicBool,
 };
 
-use model::{Digest, TemplateName, template::Manifest};
+use model::{
+    Digest, TemplateName,
+    template::{Manifest, SourceRecord},
+};
 use thiserror::Error;
 
 use crate::{
+    fetch::FetchError,
     import::{ImageStore, Staging},
     process::{self, WorkerError, claim},
     recipe::{Base, Hook, Recipe},
-    report::{BuildPlan, Report},
-    worker::mmdebstrap,
+    report::{BuildPlan, Report, SourcePlan},
+    worker::{mmdebstrap, signature},
 };
 
 /// The archive's name in the worker's folder.
@@ -42,6 +48,10 @@ pub struct Order<'a> {
     pub date: i64,
     /// Where packages come from; `None`: mmdebstrap's own default.
     pub mirror: Option<&'a str>,
+    /// Beginnings of vendors' URLs, and what takes their place.
+    pub source_mirrors: &'a [(String, String)],
+    /// What an earlier build of this recipe fetched.
+    pub known: &'a [SourceRecord],
 }
 
 /// How a build goes on.
@@ -66,6 +76,31 @@ pub enum BuildError {
         /// Debian's package with it.
         package: &'static str,
     },
+    /// A vendor's file cannot be had.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// A vendor's file is not signed as it should be.
+    #[error("{url} is not proved")]
+    Unproved {
+        /// From where.
+        url: String,
+        /// Why not.
+        #[source]
+        why: WorkerError,
+    },
+    /// A vendor's file is another one than it was.
+    #[error(
+        "{url} was {before} when this was built before, and is {now} now: a version that changes is no good sign; \
+         ask the vendor, then remove the template and build it again"
+    )]
+    Changed {
+        /// From where.
+        url: String,
+        /// What it was.
+        before: Digest,
+        /// What it is.
+        now: Digest,
+    },
     /// The worker.
     #[error(transparent)]
     Worker(#[from] WorkerError),
@@ -83,7 +118,7 @@ pub struct Built<'a> {
 }
 
 /// What builds need of the host: path and Debian's package.
-pub const TOOLS: [(&str, &str); 2] = [mmdebstrap::TOOL, mmdebstrap::KEYRING];
+pub const TOOLS: [(&str, &str); 3] = [mmdebstrap::TOOL, mmdebstrap::KEYRING, signature::TOOL];
 
 /// Whether the host has what builds need.
 ///
@@ -115,7 +150,11 @@ impl ImageStore {
         if let Some(parent) = order.parent {
             lend(parent, &staging.folder().join(PARENT)).map_err(|e| BuildError::Io(parent.to_owned(), e))?;
         }
-        let plan = plan(order);
+        let folder = staging.folder();
+        let (mirrors, known) = (order.source_mirrors, order.known);
+        let errand = sources::Errand { store: self, folder: &folder, mirrors, known, is_cancelled };
+        let (sources, records) = errand.run(&order.recipe.sources, tell)?;
+        let plan = plan(order, sources, records);
         self.run_worker("build", &staging.folder(), &plan, is_cancelled, &mut |report| match report {
             Report::Step(step) => tell(Event::Step(step)),
             Report::Percent(percent) => tell(Event::Percent(percent)),
@@ -173,7 +212,7 @@ fn archive_name(name: &TemplateName, version: &str) -> String {
     format!("{name}-{version}.tar.zst")
 }
 
-fn plan(order: &Order<'_>) -> BuildPlan {
+fn plan(order: &Order<'_>, sources: Vec<SourcePlan>, records: Vec<SourceRecord>) -> BuildPlan {
     let recipe = order.recipe;
     BuildPlan {
         manifest: Manifest {
@@ -189,6 +228,7 @@ fn plan(order: &Order<'_>) -> BuildPlan {
             memory_min: recipe.summary.memory_min,
             application: recipe.summary.application.clone(),
             recipe: Some(order.digest.clone()),
+            sources: records,
         },
         suite: match &recipe.base {
             Base::Suite(suite) => Some(suite.clone()),
@@ -196,6 +236,7 @@ fn plan(order: &Order<'_>) -> BuildPlan {
         },
         packages: recipe.packages.clone(),
         users: recipe.users.clone(),
+        sources,
         files: recipe.files.clone(),
         hooks: recipe.hooks.iter().chain(&order.finish).cloned().collect(),
         mirror: order.mirror.map(str::to_owned),

@@ -239,5 +239,6 @@ pub fn plain_manifest(name: TemplateName, version: String, now: i64) -> Manifest
         memory_min: Bytes(0),
         application: model::Application::default(),
         recipe: None,
+        sources: Vec::new(),
     }
 }

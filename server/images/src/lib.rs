@@ -23,6 +23,7 @@ mod layers;
 mod process;
 pub mod recipe;
 mod report;
+pub mod signature;
 mod unpack;
 pub mod worker;
 

@@ -4,7 +4,7 @@
 use model::{Bytes, Digest, template::Manifest};
 use serde::{Deserialize, Serialize};
 
-use crate::recipe::{Hook, RecipeFile, SystemUser};
+use crate::recipe::{Hook, Place, RecipeFile, SystemUser};
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +49,9 @@ pub(crate) struct BuildPlan {
     pub(crate) packages: Vec<String>,
     /// Users to make before packages do.
     pub(crate) users: Vec<SystemUser>,
-    /// Files to put in after the packages.
+    /// Sources to put in after the packages.
+    pub(crate) sources: Vec<SourcePlan>,
+    /// Files to put in after those.
     pub(crate) files: Vec<RecipeFile>,
     /// Scripts to run on the tree.
     pub(crate) hooks: Vec<Hook>,
@@ -57,4 +59,13 @@ pub(crate) struct BuildPlan {
     pub(crate) mirror: Option<String>,
     /// The host's proxies, as environment variables.
     pub(crate) proxies: Vec<(String, String)>,
+}
+
+/// A vendor's file that lies in the worker's folder, proved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SourcePlan {
+    /// Its path in the folder.
+    pub(crate) data: String,
+    /// Where it goes in the tree.
+    pub(crate) place: Place,
 }

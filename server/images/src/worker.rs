@@ -1,9 +1,11 @@
 //! The confined processes: `kiste worker unpack BASE FOLDER`, archive on standard input, and
-//! `kiste worker build|fetch BASE FOLDER`, plan on standard input ([`build`], [`fetch`]); reports on standard output.
+//! `kiste worker build|fetch|signature BASE FOLDER`, plan on standard input ([`build`], [`fetch`]); reports on standard output.
 
 mod build;
 mod fetch;
 pub(crate) mod mmdebstrap;
+pub(crate) mod signature;
+mod sources;
 
 use std::{
     ffi::OsString,
@@ -37,6 +39,7 @@ pub fn main(arguments: &[OsString]) -> u8 {
         "unpack" => run_unpack(ids, &folder),
         "build" => build::run(ids, &folder),
         "fetch" => fetch::run(ids, &folder),
+        "signature" => signature::run(ids, &folder),
         _ => return 2,
     };
     match confined {

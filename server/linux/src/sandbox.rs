@@ -38,6 +38,8 @@ pub const BUILD_CAPABILITIES: u64 = UNPACK_CAPABILITIES | 1 << 5 | 1 << 6 | 1 <<
 pub enum Reach {
     /// Nothing.
     Folder,
+    /// The host's programs read-only, and a `/tmp` in memory of at most so many bytes.
+    Tools(u64),
     /// The host's programs read-only, the host's network, and a `/tmp` in memory of at most so many bytes.
     ToolsAndNetwork(u64),
 }
@@ -76,12 +78,12 @@ pub fn run(
     work: impl FnOnce(OwnedFd) -> i32,
 ) -> io::Result<i32> {
     let (ours, theirs) = rights::packet_pair()?;
+    if sandbox.reach != Reach::Folder {
+        host_tools::protect()?;
+    }
     let network = match sandbox.reach {
-        Reach::Folder => libc::CLONE_NEWNET.unsigned_abs().into(),
-        Reach::ToolsAndNetwork(_) => {
-            host_tools::protect()?;
-            0
-        }
+        Reach::Folder | Reach::Tools(_) => libc::CLONE_NEWNET.unsigned_abs().into(),
+        Reach::ToolsAndNetwork(_) => 0,
     };
     let namespaces = CONTAINER_NAMESPACES | network;
     match process::clone_process(proof, CloneArgs { namespaces, ..CloneArgs::default() })? {
@@ -165,7 +167,7 @@ fn enter(sandbox: &Sandbox<'_>, socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     mount::make_root_slave()?;
     let options = [(c"mode", c"755"), (c"size", c"1m")];
     let root = mount::new_filesystem(c"tmpfs", &options, MountAttrFlags::MOUNT_ATTR_NODEV)?;
-    if let Reach::ToolsAndNetwork(scratch_max) = sandbox.reach {
+    if let Reach::Tools(scratch_max) | Reach::ToolsAndNetwork(scratch_max) = sandbox.reach {
         host_tools::show(root.as_fd(), scratch_max)?;
     }
     let anywhere =

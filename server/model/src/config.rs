@@ -1,6 +1,6 @@
 //! The node's configuration file, TOML. Every key has a default; unknown keys are errors.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use thiserror::Error;
 
@@ -29,6 +29,7 @@ struct File {
     hosts: Vec<String>,
     recipes: Option<PathBuf>,
     mirror: Option<String>,
+    source_mirrors: BTreeMap<String, String>,
 }
 
 impl Default for File {
@@ -49,6 +50,7 @@ impl Default for File {
             hosts: Vec::new(),
             recipes: None,
             mirror: None,
+            source_mirrors: BTreeMap::new(),
         }
     }
 }
@@ -80,6 +82,8 @@ pub struct Config {
     pub recipes: Option<PathBuf>,
     /// Debian mirror for template builds; `None`: mmdebstrap's own default.
     pub mirror: Option<String>,
+    /// Beginnings of the URLs in recipes' `[[source]]`, and what takes their place.
+    pub source_mirrors: Vec<(String, String)>,
 }
 
 /// The configuration cannot be used.
@@ -114,6 +118,15 @@ pub enum ConfigError {
     /// `mirror` with characters that have no place in an address.
     #[error("mirror {0:?} is no http or https address")]
     Mirror(String),
+    /// A beginning or its replacement in `source_mirrors`.
+    #[error("source_mirrors: {0:?} is no http or https address")]
+    SourceMirror(String),
+}
+
+/// It becomes part of commands and requests.
+fn is_web_address(url: &str) -> bool {
+    (url.starts_with("http://") || url.starts_with("https://"))
+        && url.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\'')
 }
 
 impl Config {
@@ -142,12 +155,14 @@ impl Config {
         if let Some(name) = file.hosts.iter().find(|n| n.to_ascii_lowercase().parse::<Hostname>().is_err()) {
             return Err(ConfigError::Host(name.clone()));
         }
-        if let Some(mirror) = &file.mirror {
-            let ok = (mirror.starts_with("http://") || mirror.starts_with("https://"))
-                && mirror.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\'');
-            if !ok {
-                return Err(ConfigError::Mirror(mirror.clone()));
-            }
+        if let Some(bad) = file.mirror.iter().find(|url| !is_web_address(url)) {
+            return Err(ConfigError::Mirror(bad.clone()));
+        }
+        let source_mirrors: Vec<_> = file.source_mirrors.into_iter().collect();
+        if let Some(bad) =
+            source_mirrors.iter().flat_map(|(from, to)| [from, to]).find(|url| !is_web_address(url))
+        {
+            return Err(ConfigError::SourceMirror(bad.clone()));
         }
         Ok(Self {
             node,
@@ -161,6 +176,7 @@ impl Config {
             hosts: file.hosts,
             recipes: file.recipes,
             mirror: file.mirror,
+            source_mirrors,
         })
     }
 }
@@ -191,6 +207,7 @@ mod tests {
             "node = \"a b\"",
             "hosts = [\"kiste.example.org:8006\"]",
             "mirror = \"file:///etc\"",
+            "[source_mirrors]\n\"https://vendor.example/\" = \"/srv\"",
         ] {
             assert!(Config::parse(bad, "box").is_err(), "{bad}");
         }

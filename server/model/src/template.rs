@@ -72,6 +72,22 @@ pub struct Manifest {
     /// Digest of the recipe that it was built from, with all that it stands on.
     #[serde(default)]
     pub recipe: Option<Digest>,
+    /// What was fetched from vendors for it, apart from packages.
+    #[serde(default)]
+    pub sources: Vec<SourceRecord>,
+}
+
+/// A vendor's file that went into a build.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceRecord {
+    /// From where, as the recipe says it.
+    pub url: String,
+    /// What it was.
+    pub sha256: Digest,
+    /// Fingerprint of the key that had signed it, if the recipe asked for one.
+    #[serde(default)]
+    pub signed_by: Option<String>,
 }
 
 /// One layer in a manifest.
@@ -117,6 +133,9 @@ pub struct ContainerTemplate {
     /// Digest of the recipe that it was built from, with all that it stands on.
     #[serde(default)]
     pub recipe: Option<Digest>,
+    /// What was fetched from vendors for it, apart from packages.
+    #[serde(default)]
+    pub sources: Vec<SourceRecord>,
 }
 
 /// Where a template came from.

@@ -92,6 +92,7 @@ pub(crate) mod tests {
             memory_min: model::Bytes(0),
             application: model::Application::default(),
             recipe: None,
+            sources: Vec::new(),
         }
     }
 

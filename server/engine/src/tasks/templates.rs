@@ -90,6 +90,7 @@ fn unpack(
         memory_min: manifest.memory_min,
         application: manifest.application,
         recipe: manifest.recipe,
+        sources: manifest.sources,
     })
 }
 
@@ -174,6 +175,8 @@ struct Stage<'a> {
 fn build_stage(engine: &Engine, handle: &Handle, stage: Stage<'_>, unique: &str) -> Result<PathBuf, Failure> {
     let now = clock::now();
     let Stage { recipe, parent, digest, finish } = stage;
+    let earlier = engine.store().find_template(&recipe.summary.name).map_err(|e| chain(&e))?;
+    let known = earlier.map(|t| t.sources).unwrap_or_default();
     let order = Order {
         recipe,
         parent,
@@ -183,6 +186,8 @@ fn build_stage(engine: &Engine, handle: &Handle, stage: Stage<'_>, unique: &str)
         // The day, not the second: two builds of one day from the same packages are the same bytes.
         date: now - now.rem_euclid(86_400),
         mirror: engine.config.mirror.as_deref(),
+        source_mirrors: &engine.config.source_mirrors,
+        known: &known,
     };
     handle.log(&format!("builds {} {}", recipe.summary.name, order.version));
     let built = engine

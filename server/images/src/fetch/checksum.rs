@@ -8,11 +8,12 @@ use std::{
 };
 
 use model::Digest;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256, Sha512};
 use thiserror::Error;
 
 /// A checksum.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Checksum {
     /// SHA-256.
     Sha256(Digest),

@@ -6,7 +6,7 @@ use model::{Application, Bytes, TemplateName, template::RecipeSummary};
 use serde::Deserialize;
 use toml::Table;
 
-use super::{Base, RecipeError, SystemUser};
+use super::{Base, RecipeError, RecipeSource, SystemUser, source};
 
 /// The keys, after those of the recipe that it is `like` have been put in.
 #[derive(Debug, Deserialize)]
@@ -25,6 +25,8 @@ struct File {
     minimum: Minimum,
     #[serde(default, rename = "user")]
     users: Vec<SystemUser>,
+    #[serde(default, rename = "source")]
+    sources: Vec<source::Written>,
     #[serde(default)]
     application: Application,
 }
@@ -43,6 +45,7 @@ pub(super) struct Parsed {
     pub(super) base: Base,
     pub(super) packages: Vec<String>,
     pub(super) users: Vec<SystemUser>,
+    pub(super) sources: Vec<RecipeSource>,
 }
 
 fn toml_error(path: &Path) -> impl Fn(toml::de::Error) -> RecipeError + '_ {
@@ -101,6 +104,8 @@ pub(super) fn parse(table: Table, text: Option<&str>, path: &Path) -> Result<Par
             return Err(value("user", why));
         }
     }
+    let sources = file.sources.into_iter().map(source::Written::check);
+    let sources = sources.collect::<Result<Vec<_>, _>>().map_err(|why| value("source", why))?;
     if let Some(why) = file.application.fault() {
         return Err(value("application", why));
     }
@@ -118,6 +123,7 @@ pub(super) fn parse(table: Table, text: Option<&str>, path: &Path) -> Result<Par
         base,
         packages: file.packages,
         users: file.users,
+        sources,
     })
 }
 

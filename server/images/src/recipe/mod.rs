@@ -12,6 +12,7 @@
 //! checked here; the build worker sees no file of a recipe.
 
 mod file;
+mod source;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,6 +25,8 @@ use model::{Bytes, Digest, TemplateName, template::RecipeSummary};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
+
+pub use source::{Place, RecipeSource, SourceSignature};
 
 /// Most hooks or files, and largest one in bytes.
 const HOOKS_MAX: (usize, u64) = (64, 64 << 10);
@@ -43,6 +46,8 @@ pub struct Recipe {
     pub packages: Vec<String>,
     /// Users whose ids are the same in every build.
     pub users: Vec<SystemUser>,
+    /// What is fetched from vendors and put into the tree after the packages.
+    pub sources: Vec<RecipeSource>,
     /// What is put into the tree.
     pub files: Vec<RecipeFile>,
     /// Scripts, in their order.
@@ -242,6 +247,7 @@ impl RecipeFolder {
             base: parsed.base,
             packages: parsed.packages,
             users: parsed.users,
+            sources: parsed.sources,
             files: files.into_values().collect(),
             hooks: hooks.into_values().collect(),
             finish: finish.into_values().collect(),

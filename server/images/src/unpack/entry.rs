@@ -61,11 +61,15 @@ impl Tree {
         if kind == EntryType::XGlobalHeader {
             return Ok(());
         }
-        let name = Name::parse(&entry.path_bytes())?;
-        if name.is_whiteout() {
+        let Some(name) = self.name(&entry.path_bytes())? else { return Ok(()) };
+        if name.is_whiteout() && self.bounds.parcel.is_none() {
             return self.whiteout(&name);
         }
-        let attributes = attributes(&mut entry, &name)?;
+        let is_parcel = self.bounds.parcel.is_some();
+        let mut attributes = attributes(&mut entry, &name, is_parcel)?;
+        if is_parcel {
+            attributes.give_to_root(kind == EntryType::Directory);
+        }
         match kind {
             EntryType::Directory => self.folder(&name, &attributes),
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
@@ -73,7 +77,11 @@ impl Tree {
                 self.file(&name, &attributes, claim, entry)
             }
             EntryType::Symlink => self.symlink(&name, &attributes, &link_target(&entry, &name)?),
-            EntryType::Link => self.hard_link(&name, &Name::parse(&link_target(&entry, &name)?)?),
+            EntryType::Link => {
+                let target = self.name(&link_target(&entry, &name)?)?;
+                let target = target.ok_or_else(|| Refusal::ThroughLink(name.shown()))?;
+                self.hard_link(&name, &target)
+            }
             EntryType::Fifo if !name.is_below_dev() => self.fifo(&name, &attributes),
             EntryType::Char | EntryType::Block | EntryType::Fifo if name.is_below_dev() => {
                 self.skipped += 1;
@@ -97,6 +105,15 @@ impl Tree {
             done.map_err(|e| refuse(&name, e))?;
         }
         Ok(self.root)
+    }
+
+    /// The name in the tree; `None`: an outer folder that is dropped.
+    fn name(&self, bytes: &[u8]) -> Result<Option<Name>, Refusal> {
+        let name = Name::parse(bytes)?;
+        Ok(match self.bounds.parcel {
+            Some(folders) => name.without(folders),
+            None => Some(name),
+        })
     }
 
     fn folder(&mut self, name: &Name, attributes: &Attributes) -> Result<(), Refusal> {
@@ -215,6 +232,15 @@ impl Tree {
 }
 
 impl Attributes {
+    /// Whoever packed it: root owns it, all may read it, and no rights come with it.
+    fn give_to_root(&mut self, is_folder: bool) {
+        let is_executable = is_folder || self.mode.contains(Mode::XUSR);
+        self.uid = Uid::ROOT;
+        self.gid = Gid::ROOT;
+        self.mode = Mode::from_raw_mode(if is_executable { 0o755 } else { 0o644 });
+        self.xattrs.clear();
+    }
+
     fn apply(&self, file: BorrowedFd<'_>, name: &Name) -> Result<(), Refusal> {
         rustix::fs::fchown(file, Some(self.uid), Some(self.gid)).map_err(|e| refuse(name, e))?;
         rustix::fs::fchmod(file, self.mode).map_err(|e| refuse(name, e))?;
@@ -232,9 +258,15 @@ impl Attributes {
     }
 }
 
-fn attributes<R: Read>(entry: &mut tar::Entry<'_, R>, name: &Name) -> Result<Attributes, Refusal> {
+fn attributes<R: Read>(
+    entry: &mut tar::Entry<'_, R>,
+    name: &Name,
+    is_parcel: bool,
+) -> Result<Attributes, Refusal> {
     let id = |id: io::Result<u64>| -> Result<u32, Refusal> {
         let id = id.map_err(Refusal::Damaged)?;
+        // Whoever packed a parcel has ids of his own; nobody gets them.
+        let id = if is_parcel { 0 } else { id };
         u16::try_from(id).map(u32::from).map_err(|_| Refusal::Id { name: name.shown(), id })
     };
     let header = entry.header();

@@ -27,11 +27,13 @@ pub(crate) struct Bounds {
     pub(crate) entries: u64,
     /// Whether it lies on another layer, and may delete from it.
     pub(crate) has_whiteouts: bool,
+    /// A vendor's parcel, of which so many outer folders are dropped: all in it becomes root's, 0755 or 0644.
+    pub(crate) parcel: Option<usize>,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { bytes: 64 << 30, entries: 2_000_000, has_whiteouts: false }
+        Self { bytes: 64 << 30, entries: 2_000_000, has_whiteouts: false, parcel: None }
     }
 }
 

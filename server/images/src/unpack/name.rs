@@ -46,6 +46,15 @@ impl Name {
         self.components.split_last().map(|(last, parents)| (parents, last))
     }
 
+    /// Without its first folders; `None` when nothing is left.
+    pub(super) fn without(mut self, folders: usize) -> Option<Self> {
+        if self.components.len() <= folders {
+            return None;
+        }
+        self.components.drain(..folders);
+        Some(self)
+    }
+
     /// Whether it lies in the top folder `dev`.
     pub(super) fn is_below_dev(&self) -> bool {
         self.components.len() > 1 && self.components.first().is_some_and(|c| c.as_bytes() == b"dev")
@@ -89,6 +98,9 @@ mod tests {
         let (parents, last) = name.split().unwrap();
         assert_eq!((parents.len(), last.as_bytes()), (2, &b"ls"[..]));
         assert!(Name::parse(b"./").unwrap().split().is_none());
+        let short = Name::parse(b"joomla/a/b").unwrap().without(1).unwrap();
+        assert_eq!(short.split().unwrap().0, [c"a".to_owned()]);
+        assert!(Name::parse(b"joomla/").unwrap().without(1).is_none());
         assert!(Name::parse(b"dev/null").unwrap().is_below_dev());
         assert!(!Name::parse(b"etc/dev").unwrap().is_below_dev());
     }

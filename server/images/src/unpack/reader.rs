@@ -10,7 +10,7 @@ const ZSTD_WINDOW_LOG: u32 = 27;
 /// Memory an xz decoder may take.
 const XZ_MEMORY: u64 = 256 << 20;
 
-/// A decompressed view of a stream: zstd, xz, gzip or plain, told by its first bytes.
+/// A decompressed view of a stream: zstd, xz, gzip, bzip2 or plain, told by its first bytes.
 pub(crate) fn decompress<R: Read + 'static>(stream: R) -> io::Result<Box<dyn Read>> {
     let mut stream = BufReader::with_capacity(128 * 1024, stream);
     let magic = std::io::BufRead::fill_buf(&mut stream)?;
@@ -25,6 +25,7 @@ pub(crate) fn decompress<R: Read + 'static>(stream: R) -> io::Result<Box<dyn Rea
             Ok(Box::new(xz2::bufread::XzDecoder::new_stream(stream, decoder)))
         }
         [0x1f, 0x8b, ..] => Ok(Box::new(flate2::bufread::MultiGzDecoder::new(stream))),
+        [b'B', b'Z', b'h', ..] => Ok(Box::new(bzip2::bufread::MultiBzDecoder::new(stream))),
         _ => Ok(Box::new(stream)),
     }
 }

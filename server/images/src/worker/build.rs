@@ -19,7 +19,7 @@ use model::{
 };
 use rustix::fs::Mode;
 
-use super::{mmdebstrap, tell};
+use super::{mmdebstrap, sources, tell};
 use crate::{
     archive,
     build::{ARCHIVE, PARENT},
@@ -92,11 +92,13 @@ fn build(plan: &BuildPlan, scratch: Scratch) -> Result<(), String> {
             Some(Parent::open(work).map_err(failed("read the template that it stands on"))?)
         }
     };
+    let placing = sources::prepare(&plan.sources, work, &scratch)?;
     let order = mmdebstrap::Order {
         plan,
         suite: plan.suite.as_ref().or(parent.as_ref().map(|p| &p.suite)).map_or("", String::as_str),
         parent: parent.as_ref().map(|p| p.tree.as_path()),
         scratch: &scratch,
+        placing: &placing,
     };
     let tree = work.join("tree.tar");
     let packages = mmdebstrap::run(&order, &tree, &mut |report| tell(&report))?;

@@ -40,6 +40,8 @@ pub(super) struct Order<'a> {
     pub(super) parent: Option<&'a Path>,
     /// Where the tree grows.
     pub(super) scratch: &'a Path,
+    /// Commands that put vendors' files into the tree.
+    pub(super) placing: &'a [String],
 }
 
 /// Builds a tree and its tar at `tar`; gives the packages as `name version`.
@@ -104,6 +106,7 @@ fn command(order: &Order<'_>, list: &Path, tar: &Path) -> io::Result<Command> {
     if !plan.packages.is_empty() {
         command.arg(format!("--include={}", plan.packages.join(",")));
     }
+    command.args(order.placing.iter().map(|place| format!("--customize-hook={place}")));
     let folder = scratch.join("hooks");
     fs::create_dir(&folder)?;
     if !plan.files.is_empty() {
