@@ -42,6 +42,12 @@ impl Instance {
     /// A served instance, numbered so that tests run side by side; `None` when the test is skipped.
     #[must_use]
     pub fn start(number: u8) -> Option<Self> {
+        Self::start_with(number, "")
+    }
+
+    /// The same, with more in its configuration.
+    #[must_use]
+    pub fn start_with(number: u8, more: &str) -> Option<Self> {
         let bin = std::env::var_os("KISTE_BIN").map(PathBuf::from);
         let uid = std::os::unix::fs::MetadataExt::uid(&fs::metadata("/proc/self").unwrap());
         let (0, Some(bin)) = (uid, bin) else {
@@ -56,7 +62,7 @@ impl Instance {
         // Networks and ids apart from a productive instance and from other tests.
         let text = format!(
             "data_dir = \"{path}/data\"\nrun_dir = \"{path}/run\"\nrecipes = \"{path}/recipes\"\nbridge = \"{name}\"\nlisten = \"127.0.0.1:0\"\n\
-             subnet = \"10.{}.{}.1/24\"\nid_base = {}\nid_count = 1310720\n",
+             subnet = \"10.{}.{}.1/24\"\nid_base = {}\nid_count = 1310720\n{more}",
             100 + number,
             id % 250,
             1_000_013_824 / 65_536 * 65_536 + u32::from(number) * 1_310_720,

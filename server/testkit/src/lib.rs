@@ -2,3 +2,4 @@
 #![expect(clippy::unwrap_used, reason = "test code panics")]
 
 pub mod file_server;
+pub mod signer;
