@@ -3,7 +3,9 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{ArgAction, Args, Parser, Subcommand};
-use model::{Bytes, Forward, Hostname, Refusal, TaskId, TemplateName, Vmid, limits::CpuLimit};
+use model::{
+    Bytes, Forward, Hostname, Refusal, TaskId, TemplateName, Vmid, limits::CpuLimit, source::SourceName,
+};
 use protocol::engine::calls::ContainerRef;
 
 /// Many small machines on one Linux host: full-system containers from templates.
@@ -170,8 +172,31 @@ pub enum Command {
 /// Verbs on templates.
 #[derive(Debug, Subcommand)]
 pub enum TemplateCommand {
-    /// List recipes that can be built.
+    /// List what can be built from recipes and downloaded from sources.
     Available,
+    /// List sources of templates.
+    Sources,
+    /// Ask sources anew what they offer.
+    Refresh {
+        /// One source; by default all.
+        source: Option<SourceName>,
+    },
+    /// Download and install a template that a source offers.
+    Download {
+        /// Its name, or SOURCE/NAME.
+        reference: String,
+    },
+    /// Sign an index of built archives, so that other nodes can download them from any web server.
+    Index {
+        /// Folder of archives, by default this node's own.
+        folder: Option<PathBuf>,
+        /// Private key; made when there is none. By default index.key in the data folder.
+        #[arg(long)]
+        key: Option<PathBuf>,
+        /// Days until the index expires.
+        #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=3650))]
+        days: u32,
+    },
     /// List installed templates.
     List,
     /// List what the first boot of an installed template is told by --param.
@@ -184,10 +209,13 @@ pub enum TemplateCommand {
         /// The recipe's name.
         name: TemplateName,
     },
-    /// Import an archive: one of ours, or any root file system as .tar.zst, .tar.xz or .tar.gz.
+    /// Import an archive: one of ours, or any root file system as .tar.zst, .tar.xz, .tar.gz or .tar.bz2.
     Import {
-        /// The archive.
+        /// The archive: a file, or its http or https address.
         file: PathBuf,
+        /// What the archive at an address must be: SHA-256 in hex.
+        #[arg(long, value_name = "HEX")]
+        sha256: Option<String>,
         /// Name for an archive that brings none; by default the file's name.
         #[arg(long)]
         name: Option<TemplateName>,

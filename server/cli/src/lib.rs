@@ -22,7 +22,7 @@ use std::path::Path;
 use protocol::{CallError, Client};
 use thiserror::Error;
 
-pub use command::{Command, Kiste};
+pub use command::{Command, Kiste, TemplateCommand};
 
 /// Why a verb failed; its text is the one line that the person reads.
 #[derive(Debug, Error)]
@@ -110,6 +110,18 @@ pub fn run(kiste: Kiste, socket: &Path) -> Result<u8, CliError> {
 #[must_use]
 pub fn show_findings(findings: &[model::finding::Finding], is_json: bool) -> u8 {
     node::findings(findings, is_json)
+}
+
+/// Prints what an index holds, and what others configure to believe it.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub fn show_index(
+    index: &model::source::Index,
+    trust: &model::source::Trust,
+    is_json: bool,
+) -> Result<u8, CliError> {
+    templates::show_index(index, trust, is_json)
 }
 
 /// Prints the checked configuration, or one value of it: a text as it is, anything else as JSON.

@@ -75,6 +75,8 @@ pub struct Engine {
     sign_in: sign_in::SignIn,
     /// Held while number, ids and address of a new container are chosen and written down.
     reserving: Mutex<()>,
+    /// Held while layers are unpacked and given to a template, and while unused ones are removed.
+    installing: Mutex<()>,
     /// Held while limits are changed, and while a start takes up the last ones.
     changing: Mutex<()>,
     /// Containers whose init runs, as their shims said last.
@@ -156,7 +158,14 @@ impl Engine {
             run_dir: config.run_dir.clone(),
             server_cgroup: Some(runtime.service_group("dnsmasq")),
         };
-        let network = Network::ensure(spec, recover::endpoints(&store)?)?;
+        let endpoints = recover::endpoints(&store)?;
+        let has_containers = !endpoints.is_empty();
+        let network = Network::ensure(spec, endpoints).inspect_err(|_| {
+            // Nobody comes back for the empty groups of a start that was refused.
+            if !has_containers && let Err(error) = runtime.remove() {
+                tracing::warn!(%error, "cgroups could not be removed");
+            }
+        })?;
         let engine = Arc::new(Self {
             capacity: runtime::host::capacity(),
             started: clock::now_u32(),
@@ -164,6 +173,7 @@ impl Engine {
             running: tasks::Running::default(),
             sign_in: sign_in::SignIn::default(),
             reserving: Mutex::default(),
+            installing: Mutex::default(),
             changing: Mutex::default(),
             live: Mutex::default(),
             readings: Mutex::default(),

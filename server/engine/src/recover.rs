@@ -36,6 +36,7 @@ pub(crate) fn recover(engine: &Arc<Engine>) -> Result<(), StoreError> {
     if let Err(error) = engine.images.clear_staging() {
         tracing::warn!(%error, "left-over staging folders could not be removed");
     }
+    tasks::sources::remove_old_parts(engine);
     if let Err(failure) = tasks::templates::remove_unused(engine) {
         tracing::warn!(%failure, "left-over layers could not be removed");
     }

@@ -8,8 +8,8 @@
 //! | the checksum is that of the file, not of what the worker says | engine |
 
 mod address;
-pub(crate) mod checksum;
 pub(crate) mod route;
+pub(crate) mod sums;
 
 use std::{
     fs::{self, File, Permissions},
@@ -19,12 +19,11 @@ use std::{
     sync::atomic::AtomicBool,
 };
 
-use model::{Bytes, Digest};
+use model::{Bytes, Checksum, Digest};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub(crate) use address::is_public;
-pub use checksum::{Checksum, ParseChecksumError};
 
 use crate::{
     import::ImageStore,
@@ -115,6 +114,14 @@ pub(crate) struct FetchPlan {
     pub(crate) proxies: Vec<(String, String)>,
 }
 
+/// Whether an address can be fetched from; the error says why not.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_url(url: &str) -> Result<(), &'static str> {
+    route::parse(url).map(drop)
+}
+
 impl ImageStore {
     /// Fetches into a folder that exists and is used for nothing else. After an error, what came so far stays
     /// there when it can be gone on with.
@@ -174,7 +181,7 @@ impl ImageStore {
         })?;
         let mut file = claim(&part).map_err(io(&part))?;
         let size = Bytes(file.metadata().map_err(io(&part))?.len());
-        let sums = checksum::Sums::of(&mut file).map_err(io(&part))?;
+        let sums = sums::Sums::of(&mut file).map_err(io(&part))?;
         if let Some(wanted) = order.checksum {
             let found = sums.like(wanted);
             if found != *wanted {

@@ -8,6 +8,7 @@
 //! | [`recipe`] | what can be built | folder of text → checked recipe |
 //! | [`build`] | the engine's side | recipe → archive file, by a worker |
 //! | [`fetch`] | the engine's side | address, checksum → file, by a worker |
+//! | [`source`] | what can be downloaded | lists, signatures → offers |
 //! | `process` | running a worker | plan → reports |
 //! | `layers` | two trees → the layer between them; layers → tree |
 //! | [`archive`] | our own format | manifest, layers → archive |
@@ -24,6 +25,7 @@ mod process;
 pub mod recipe;
 mod report;
 pub mod signature;
+pub mod source;
 mod unpack;
 pub mod worker;
 

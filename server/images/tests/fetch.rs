@@ -10,9 +10,9 @@ use std::{
 
 use kiste_images::{
     ImageStore,
-    fetch::{Checksum, FetchOrder, Fetched, Progress},
+    fetch::{FetchOrder, Fetched, Progress},
 };
-use model::{Bytes, idmap::IdRange};
+use model::{Bytes, Checksum, idmap::IdRange};
 use testkit::file_server::{Answer, FileServer};
 
 /// A folder to fetch into, and who does it.

@@ -8,10 +8,14 @@ mod configuration;
 mod serve;
 mod web_process;
 
-use std::{error::Error, process::ExitCode};
+use std::{
+    error::Error,
+    process::ExitCode,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use clap::Parser;
-use cli::{Command, Kiste};
+use cli::{Command, Kiste, TemplateCommand};
 
 fn main() -> ExitCode {
     let words: Vec<std::ffi::OsString> = std::env::args_os().collect();
@@ -39,6 +43,13 @@ fn run(kiste: Kiste) -> Result<u8, Box<dyn Error>> {
     match kiste.command {
         Command::Serve => serve::serve(config).map(|()| 0).map_err(Into::into),
         Command::Configuration { key } => Ok(cli::show_configuration(&config, key.as_deref())?),
+        Command::Template(TemplateCommand::Index { folder, key, days }) => {
+            let folder = folder.unwrap_or_else(|| config.data_dir.join("templates"));
+            let key = key.unwrap_or_else(|| config.data_dir.join("index.key"));
+            let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+            let written = images::source::index::write(&folder, &key, i64::try_from(now)?, days)?;
+            Ok(cli::show_index(&written.index, &written.trust, kiste.json)?)
+        }
         Command::Doctor => {
             let socket = config.run_dir.join(serve::LOCAL_SOCKET);
             let engine = match protocol::Client::connect(&socket) {

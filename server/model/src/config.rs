@@ -7,6 +7,7 @@ use thiserror::Error;
 use crate::{
     BridgeName, Hostname, NodeName, Subnet,
     idmap::{IdRange, IdRangeError},
+    source::{Source, SourceName},
 };
 
 /// Where the file lies when nothing else is said.
@@ -30,6 +31,8 @@ struct File {
     recipes: Option<PathBuf>,
     mirror: Option<String>,
     source_mirrors: BTreeMap<String, String>,
+    #[serde(rename = "source")]
+    sources: Option<Vec<Source>>,
 }
 
 impl Default for File {
@@ -51,6 +54,7 @@ impl Default for File {
             recipes: None,
             mirror: None,
             source_mirrors: BTreeMap::new(),
+            sources: None,
         }
     }
 }
@@ -84,6 +88,8 @@ pub struct Config {
     pub mirror: Option<String>,
     /// Beginnings of the URLs in recipes' `[[source]]`, and what takes their place.
     pub source_mirrors: Vec<(String, String)>,
+    /// Where templates can be downloaded; without any `[[source]]` the usual ones.
+    pub sources: Vec<Source>,
 }
 
 /// The configuration cannot be used.
@@ -121,6 +127,14 @@ pub enum ConfigError {
     /// A beginning or its replacement in `source_mirrors`.
     #[error("source_mirrors: {0:?} is no http or https address")]
     SourceMirror(String),
+    /// A `[[source]]`.
+    #[error("source {name}: {why}")]
+    Source {
+        /// Its name.
+        name: SourceName,
+        /// What is wrong with it.
+        why: String,
+    },
 }
 
 /// It becomes part of commands and requests.
@@ -164,6 +178,14 @@ impl Config {
         {
             return Err(ConfigError::SourceMirror(bad.clone()));
         }
+        let sources = file.sources.unwrap_or_else(Source::defaults);
+        for (number, source) in sources.iter().enumerate() {
+            let is_double = sources[..number].iter().any(|s| s.name == source.name);
+            let double = is_double.then(|| "there are two of that name".to_owned());
+            if let Some(why) = source.fault().or(double) {
+                return Err(ConfigError::Source { name: source.name.clone(), why });
+            }
+        }
         Ok(Self {
             node,
             listen: file.listen,
@@ -177,6 +199,7 @@ impl Config {
             recipes: file.recipes,
             mirror: file.mirror,
             source_mirrors,
+            sources,
         })
     }
 }
@@ -207,6 +230,8 @@ mod tests {
             "node = \"a b\"",
             "hosts = [\"kiste.example.org:8006\"]",
             "mirror = \"file:///etc\"",
+            "[[source]]\nname = \"a\"\nkind = \"index\"\nurl = \"https://a.example/\"\ntrust = \"tls\"",
+            "[[source]]\nname = \"a\"\nkind = \"ftp\"\nurl = \"https://a.example/\"\ntrust = \"tls\"",
             "[source_mirrors]\n\"https://vendor.example/\" = \"/srv\"",
         ] {
             assert!(Config::parse(bad, "box").is_err(), "{bad}");

@@ -24,6 +24,7 @@
 pub mod access;
 pub mod application;
 pub mod bytes;
+pub mod checksum;
 pub mod config;
 pub mod container;
 pub mod digest;
@@ -36,6 +37,7 @@ pub mod limits;
 pub mod name;
 pub mod network;
 pub mod refusal;
+pub mod source;
 pub mod stats;
 pub mod task;
 pub mod template;
@@ -45,6 +47,7 @@ mod text;
 
 pub use application::Application;
 pub use bytes::Bytes;
+pub use checksum::Checksum;
 pub use container::{ContainerConfig, ContainerStatus, PowerState};
 pub use digest::Digest;
 pub use error_chain::error_chain;

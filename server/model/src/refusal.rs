@@ -35,6 +35,22 @@ pub enum Refusal {
         "{given:?} is no template name: use 1 to 64 of a-z, 0-9, dot and dash, beginning with a letter or digit"
     )]
     NotATemplateName { given: String },
+    #[error(
+        "{given:?} is no source name: use 1 to 32 of a-z, 0-9 and dash, beginning with a letter or digit"
+    )]
+    NotASourceName { given: String },
+    #[error("{given:?} is no address to download from: {why}")]
+    NotAnAddress { given: String, why: String },
+    #[error("{given:?} is no checksum: write the 64 hex digits of SHA-256")]
+    NotAChecksum { given: String },
+    #[error("there is no source {name}: the configuration has {known}")]
+    NoSource { name: String, known: String },
+    #[error(
+        "no source offers {name}: `kiste template refresh` asks them anew, `kiste template available` shows what there is"
+    )]
+    NoOffer { name: String },
+    #[error("{name} is offered by {sources}: write SOURCE/{name}")]
+    OfferedTwice { name: String, sources: String },
     #[error("{given:?} is no port forward: write NODE:CONTAINER or NODE:CONTAINER/udp, such as 8081:80")]
     NotAForward { given: String },
     #[error("{given:?} is no task id: copy it from `kiste task list`")]

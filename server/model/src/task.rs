@@ -107,11 +107,15 @@ pub enum TaskKind {
     TemplateImport,
     /// Remove an installed template.
     TemplateRemove,
+    /// Download a template.
+    TemplateDownload,
+    /// Ask sources what they offer.
+    SourceRefresh,
 }
 
 impl TaskKind {
     /// All, for tests and pages.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Create,
         Self::Start,
         Self::Shutdown,
@@ -123,6 +127,8 @@ impl TaskKind {
         Self::TemplateBuild,
         Self::TemplateImport,
         Self::TemplateRemove,
+        Self::TemplateDownload,
+        Self::SourceRefresh,
     ];
 
     /// Proxmox's word in the UPID.
@@ -140,6 +146,8 @@ impl TaskKind {
             Self::TemplateBuild => "imgbuild",
             Self::TemplateImport => "imgcopy",
             Self::TemplateRemove => "imgdel",
+            Self::TemplateDownload => "download",
+            Self::SourceRefresh => "aplupdate",
         }
     }
 
@@ -158,6 +166,8 @@ impl TaskKind {
             Self::TemplateBuild => "template-build",
             Self::TemplateImport => "template-import",
             Self::TemplateRemove => "template-remove",
+            Self::TemplateDownload => "template-download",
+            Self::SourceRefresh => "source-refresh",
         }
     }
 }

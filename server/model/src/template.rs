@@ -146,6 +146,8 @@ pub enum TemplateOrigin {
     Built,
     /// Imported from a file.
     Imported,
+    /// Downloaded from a source.
+    Downloaded,
 }
 
 /// A recipe that can be built: `container-templates/NAME/recipe.toml`.

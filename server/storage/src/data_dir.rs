@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Folders of a data folder.
-const FOLDERS: [&str; 5] = ["containers", "layers", "staging", "templates", "trash"];
+const FOLDERS: [&str; 6] = ["containers", "downloads", "layers", "staging", "templates", "trash"];
 
 /// Makes the data folder and its parts, 0700 and root's.
 ///

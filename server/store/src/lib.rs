@@ -11,6 +11,7 @@ mod containers;
 mod journal;
 mod schema;
 mod settings;
+mod sources;
 mod tasks;
 mod templates;
 
@@ -29,6 +30,7 @@ pub use applications::SealedSecrets;
 pub use audit::AuditRow;
 pub use containers::ContainerRow;
 pub use journal::JournalEntry;
+pub use sources::SourceRow;
 
 /// The open database.
 #[derive(Debug)]

@@ -15,8 +15,11 @@ use rusqlite_migration::{M, Migrations};
 use crate::StoreError;
 
 /// All versions, oldest first. What was released is never changed, only followed by another.
-pub(crate) const MIGRATIONS: &[M<'static>] =
-    &[M::up(include_str!("../migrations/0001.sql")), M::up(include_str!("../migrations/0002.sql"))];
+pub(crate) const MIGRATIONS: &[M<'static>] = &[
+    M::up(include_str!("../migrations/0001.sql")),
+    M::up(include_str!("../migrations/0002.sql")),
+    M::up(include_str!("../migrations/0003.sql")),
+];
 
 /// Brings the schema up to date; `path` is where the file is, when there is one.
 pub(crate) fn bring_up_to_date(

@@ -4,6 +4,7 @@ mod applications;
 mod containers;
 mod node;
 mod sessions;
+mod sources;
 pub(crate) mod tasks;
 mod templates;
 
@@ -54,6 +55,11 @@ pub(crate) fn dispatch(
         R::OpenConsole(call) => containers::open_console(engine, caller, call),
         R::ListTemplates(_) => reply(&templates::list(engine, caller)?),
         R::NewSpool(_) => templates::new_spool(engine, caller),
+        R::ListSources(_) => reply(&sources::list(engine, caller)?),
+        R::ListOffers(_) => reply(&sources::list_offers(engine, caller)?),
+        R::RefreshSources(call) => reply(&sources::refresh(engine, caller, call)?),
+        R::DownloadTemplate(call) => reply(&sources::download(engine, caller, call)?),
+        R::ImportTemplateUrl(call) => reply(&sources::import_url(engine, caller, call)?),
         R::ListRecipes(_) => reply(&templates::list_recipes(engine, caller)?),
         R::BuildTemplate(call) => reply(&templates::build(engine, caller, call)?),
         R::ImportTemplate(call) => reply(&templates::import(engine, caller, call, fds)?),
@@ -92,6 +98,9 @@ pub(crate) fn object_of(request: &Request) -> String {
         R::BuildTemplate(c) => c.recipe.to_string(),
         R::RemoveTemplate(c) => c.template.to_string(),
         R::ImportTemplate(c) => c.name.as_ref().map(ToString::to_string).unwrap_or_default(),
+        R::RefreshSources(c) => c.source.as_ref().map(ToString::to_string).unwrap_or_default(),
+        R::DownloadTemplate(c) => c.template.to_string(),
+        R::ImportTemplateUrl(c) => c.url.chars().take(200).collect(),
         R::CancelTask(c) => c.task.to_string(),
         R::Login(c) => c.user.to_string(),
         R::CompleteSetup(c) => c.user.to_string(),

@@ -5,6 +5,7 @@
 pub(crate) mod create;
 pub(crate) mod destroy;
 pub(crate) mod power;
+pub(crate) mod sources;
 pub(crate) mod templates;
 
 use std::{

@@ -22,7 +22,7 @@ use model::{
 use protocol::engine::ApiError;
 
 use super::{Failure, Handle, prepare};
-use crate::{Engine, clock, error::chain};
+use crate::{Engine, clock, error::chain, lock};
 
 /// What every build, import and removal holds, so that two never unpack the same layer at once and none
 /// removes a layer that another has just unpacked.
@@ -40,27 +40,43 @@ pub(crate) fn import(
     let unique = format!("import-{}", prepared.id().parts().map_or(0, |p| p.number));
     prepared.run(move |engine, handle| {
         let origin = TemplateOrigin::Imported;
-        let made = unpack(engine, handle, File::from(archive), &unique, name, origin);
-        tidy(engine, made.and_then(|template| put(engine, &template)))
+        let archive = Archive { file: File::from(archive), unique: &unique, name, version: None, origin };
+        install(engine, handle, archive)
     })
 }
 
+/// An archive that becomes a template.
+pub(crate) struct Archive<'a> {
+    /// It, at its start.
+    pub(crate) file: File,
+    /// Name for the folder in between.
+    pub(crate) unique: &'a str,
+    /// The template's name; `None`: the one it brings.
+    pub(crate) name: Option<TemplateName>,
+    /// Version for one that brings none; `None`: today.
+    pub(crate) version: Option<String>,
+    /// Where it came from.
+    pub(crate) origin: TemplateOrigin,
+}
+
+/// Unpacks an archive and makes it a template.
+pub(crate) fn install(engine: &Engine, handle: &Handle, archive: Archive<'_>) -> Result<(), Failure> {
+    let _alone = lock(&engine.installing);
+    let made = unpack(engine, handle, archive);
+    tidy(engine, made.and_then(|template| put(engine, &template)))
+}
+
 /// Unpacks an archive for a template, which is not stored yet.
-fn unpack(
-    engine: &Engine,
-    handle: &Handle,
-    archive: File,
-    unique: &str,
-    name: Option<TemplateName>,
-    origin: TemplateOrigin,
-) -> Result<ContainerTemplate, Failure> {
+fn unpack(engine: &Engine, handle: &Handle, archive: Archive<'_>) -> Result<ContainerTemplate, Failure> {
+    let Archive { file, unique, name, version, origin } = archive;
     handle.step("unpack");
     let now = clock::now();
-    let fallback = || name.clone().map(|name| plain_manifest(name, clock::date(now), now));
+    let version = version.unwrap_or_else(|| clock::date(now));
+    let fallback = || name.clone().map(|name| plain_manifest(name, version.clone(), now));
     let mut shown = 0;
     let installed = engine
         .images
-        .import(archive, unique, &fallback, &handle.is_cancelled, &mut |bytes| {
+        .import(file, unique, &fallback, &handle.is_cancelled, &mut |bytes| {
             if bytes.0 >= shown + (64 << 20) {
                 shown = bytes.0;
                 handle.log(&format!("{bytes} unpacked"));
@@ -132,7 +148,9 @@ pub(crate) fn build(engine: &Arc<Engine>, stages: Vec<Recipe>, user: &UserId) ->
         if let Some(mirror) = &engine.config.mirror {
             handle.log(&format!("WARN: packages come from {mirror} only, without separate security updates"));
         }
-        tidy(engine, build_stages(engine, handle, &stages, number))
+        let done = build_stages(engine, handle, &stages, number);
+        let _alone = lock(&engine.installing);
+        tidy(engine, done)
     })
 }
 
@@ -198,9 +216,15 @@ fn build_stage(engine: &Engine, handle: &Handle, stage: Stage<'_>, unique: &str)
             Event::Line(line) => handle.log(&line),
         })
         .map_err(|e| chain(&e))?;
-    let archive = built.archive().map_err(|e| chain(&e))?;
-    let name = Some(recipe.summary.name.clone());
-    let template = unpack(engine, handle, archive, &format!("import-{unique}"), name, TemplateOrigin::Built)?;
+    let archive = Archive {
+        file: built.archive().map_err(|e| chain(&e))?,
+        unique: &format!("import-{unique}"),
+        name: Some(recipe.summary.name.clone()),
+        version: None,
+        origin: TemplateOrigin::Built,
+    };
+    let _alone = lock(&engine.installing);
+    let template = unpack(engine, handle, archive)?;
     // Kept before it is a template: a build that failed has made none.
     let path = built.keep().map_err(|e| chain(&e))?;
     handle.log(&format!("archive {}", path.display()));
@@ -213,6 +237,7 @@ pub(crate) fn remove(engine: &Arc<Engine>, name: &TemplateName, user: &UserId) -
     let name = name.clone();
     prepare(engine, TaskKind::TemplateRemove, IMPORT, name.as_str(), user)?.run(move |engine, handle| {
         handle.step("remove");
+        let _alone = lock(&engine.installing);
         let old = engine.store().find_template(&name).map_err(|e| chain(&e))?;
         engine.store().delete_template(&name).map_err(|e| chain(&e))?;
         tidy(engine, old.map_or(Ok(()), |template| remove_archive(engine, &template)))

@@ -8,10 +8,10 @@
 //! unpack = "/usr/share/app"       # an archive; or file = "/usr/bin/app", a program
 //! ```
 
-use model::Bytes;
+use model::{Bytes, Checksum};
 use serde::{Deserialize, Serialize};
 
-use crate::fetch::{Checksum, route};
+use crate::fetch::route;
 
 /// Largest file when a recipe does not say.
 const MAX: Bytes = Bytes::mib(1024);

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use model::{
     Bytes, ContainerName, Forward, Hostname, Limits, TaskId, TemplateName, Vmid, access::UserId,
-    container::PowerState, finding::Finding, limits::CpuLimit, network::MacAddress, task::Task,
-    template::ContainerTemplate,
+    container::PowerState, finding::Finding, limits::CpuLimit, network::MacAddress, source::SourceName,
+    task::Task, template::ContainerTemplate,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -313,6 +313,31 @@ calls! {
 
     /// Installed templates.
     Read ListTemplates {} -> Vec<ContainerTemplate>;
+    /// Sources of templates.
+    Read ListSources {} -> Vec<SourceView>;
+    /// What they offered when they were last asked.
+    Read ListOffers {} -> Vec<OfferView>;
+    /// Asks one source, or all, what they offer.
+    Change RefreshSources {
+        /// Which; `None`: all.
+        source: Option<SourceName>,
+    } -> TaskId;
+    /// Downloads and installs what a source offers.
+    Change DownloadTemplate {
+        /// Whose offer, when several have one.
+        source: Option<SourceName>,
+        /// The template.
+        template: TemplateName,
+    } -> TaskId;
+    /// Downloads and installs an archive from anywhere.
+    Change ImportTemplateUrl {
+        /// From where.
+        url: String,
+        /// What it must be: SHA-256 in hex.
+        sha256: String,
+        /// Name for an archive that brings none.
+        name: Option<TemplateName>,
+    } -> TaskId;
     /// Recipes that can be built.
     Read ListRecipes {} -> Vec<AvailableRecipe>;
     /// Build a recipe.

@@ -97,6 +97,10 @@ fn kind(refusal: &Refusal) -> ErrorKind {
         | R::NotACpuLimit { .. }
         | R::NotAMac { .. }
         | R::NotAForward { .. }
+        | R::NotASourceName { .. }
+        | R::NotAnAddress { .. }
+        | R::NotAChecksum { .. }
+        | R::OfferedTwice { .. }
         | R::TooManyForwards { .. }
         | R::NotATemplateName { .. }
         | R::NotATaskId { .. }
@@ -132,6 +136,8 @@ fn kind(refusal: &Refusal) -> ErrorKind {
         | R::NoTemplate { .. }
         | R::TemplateGone { .. }
         | R::NoTask { .. }
+        | R::NoSource { .. }
+        | R::NoOffer { .. }
         | R::NoPassword { .. } => ErrorKind::NotFound,
         R::Taken { .. } | R::PortInUse { .. } => ErrorKind::AlreadyExists,
         R::Stale => ErrorKind::Stale,

@@ -162,6 +162,58 @@ impl RecipeState {
     }
 }
 
+/// A source of templates.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SourceView {
+    /// What the configuration says.
+    #[serde(flatten)]
+    pub source: model::source::Source,
+    /// When it was last asked with success, Unix seconds.
+    pub refreshed: Option<i64>,
+    /// Why the last try failed.
+    pub error: Option<String>,
+    /// How many templates it offers.
+    pub offers: usize,
+}
+
+/// An offer of a source beside what is installed under its name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OfferView {
+    /// Whose.
+    pub source: model::source::SourceName,
+    /// What.
+    #[serde(flatten)]
+    pub offer: model::source::Offer,
+    /// How it stands to what is installed.
+    pub state: OfferState,
+    /// Version of the template that is installed under its name.
+    pub installed: Option<String>,
+}
+
+/// How an offer stands to what is installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OfferState {
+    /// Nothing is installed under its name.
+    New,
+    /// This version is installed.
+    Installed,
+    /// Another version is installed.
+    Other,
+}
+
+impl OfferState {
+    /// The word in JSON and tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Installed => "installed",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// An application: how to get in, and how it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApplicationView {

@@ -114,6 +114,7 @@ async fn view(
         origin: f.t(match t.origin {
             TemplateOrigin::Built => "origin-built",
             TemplateOrigin::Imported => "origin-imported",
+            TemplateOrigin::Downloaded => "origin-downloaded",
         }),
         packages: t.packages.len(),
         size: format::bytes(f.language(), t.size),

@@ -109,6 +109,8 @@ fn kind_key(kind: TaskKind) -> &'static str {
         TaskKind::TemplateBuild => "task-template-build",
         TaskKind::TemplateImport => "task-template-import",
         TaskKind::TemplateRemove => "task-template-remove",
+        TaskKind::TemplateDownload => "task-template-download",
+        TaskKind::SourceRefresh => "task-source-refresh",
     }
 }
 
@@ -116,9 +118,11 @@ fn link(task: &Task) -> String {
     match task.kind {
         TaskKind::Create if task.state != TaskState::Done => "/containers/new".to_owned(),
         TaskKind::Destroy if task.state == TaskState::Done => "/containers".to_owned(),
-        TaskKind::TemplateBuild | TaskKind::TemplateImport | TaskKind::TemplateRemove => {
-            "/templates".to_owned()
-        }
+        TaskKind::TemplateBuild
+        | TaskKind::TemplateImport
+        | TaskKind::TemplateRemove
+        | TaskKind::TemplateDownload => "/templates".to_owned(),
+        TaskKind::SourceRefresh => "/sources".to_owned(),
         TaskKind::Create
         | TaskKind::Start
         | TaskKind::Shutdown

@@ -1,0 +1,130 @@
+//! Calls about sources of templates and what they offer.
+
+use std::sync::Arc;
+
+use model::{
+    Refusal, TaskId,
+    access::{ObjectPath, Privilege},
+    source::{Offer, Source, SourceName},
+};
+use protocol::engine::{
+    ApiError,
+    calls::{DownloadTemplate, ImportTemplateUrl, RefreshSources},
+    view::{OfferState, OfferView, SourceView},
+};
+
+use crate::{
+    Engine,
+    access::Caller,
+    error::internal,
+    tasks::sources::{self, Wanted},
+};
+
+pub(super) fn list(engine: &Engine, caller: &Caller) -> Result<Vec<SourceView>, ApiError> {
+    caller.authorise(Privilege::DatastoreAudit, &ObjectPath::Storage)?;
+    let view = |source: &Source| -> Result<SourceView, ApiError> {
+        let row = engine.store().find_source(source).map_err(|e| internal(&e))?;
+        Ok(SourceView {
+            source: source.clone(),
+            refreshed: row.refreshed,
+            error: row.error,
+            offers: row.offers.len(),
+        })
+    };
+    engine.config.sources.iter().map(view).collect()
+}
+
+/// What all sources offer, as they were last asked.
+pub(super) fn list_offers(engine: &Engine, caller: &Caller) -> Result<Vec<OfferView>, ApiError> {
+    caller.authorise(Privilege::DatastoreAudit, &ObjectPath::Storage)?;
+    let installed = engine.store().list_templates().map_err(|e| internal(&e))?;
+    let mut all = Vec::new();
+    for source in &engine.config.sources {
+        let row = engine.store().find_source(source).map_err(|e| internal(&e))?;
+        all.extend(row.offers.into_iter().map(|offer| {
+            let installed = installed.iter().find(|t| t.name == offer.name).map(|t| t.version.clone());
+            let state = match &installed {
+                None => OfferState::New,
+                Some(version) if *version == offer.version => OfferState::Installed,
+                Some(_) => OfferState::Other,
+            };
+            OfferView { source: source.name.clone(), offer, state, installed }
+        }));
+    }
+    Ok(all)
+}
+
+pub(super) fn refresh(
+    engine: &Arc<Engine>,
+    caller: &Caller,
+    call: &RefreshSources,
+) -> Result<TaskId, ApiError> {
+    let grant = caller.authorise(Privilege::DatastoreAllocateTemplate, &ObjectPath::Storage)?;
+    let chosen = match &call.source {
+        Some(name) => vec![find(engine, name)?.clone()],
+        None => engine.config.sources.clone(),
+    };
+    sources::refresh(engine, chosen, &grant.user)
+}
+
+pub(super) fn download(
+    engine: &Arc<Engine>,
+    caller: &Caller,
+    call: &DownloadTemplate,
+) -> Result<TaskId, ApiError> {
+    let grant = caller.authorise(Privilege::DatastoreAllocateTemplate, &ObjectPath::Storage)?;
+    let mut found: Vec<(&Source, Offer)> = Vec::new();
+    for source in &engine.config.sources {
+        if call.source.as_ref().is_none_or(|name| *name == source.name) {
+            let row = engine.store().find_source(source).map_err(|e| internal(&e))?;
+            found.extend(row.offers.into_iter().filter(|o| o.name == call.template).map(|o| (source, o)));
+        }
+    }
+    if let Some(name) = &call.source {
+        find(engine, name)?;
+    }
+    let name = call.template.to_string();
+    let (source, offer) = match found.len() {
+        0 => return Err(Refusal::NoOffer { name }.into()),
+        1 => found.remove(0),
+        _ => {
+            let sources = found.iter().map(|(s, _)| s.name.as_str()).collect::<Vec<_>>().join(", ");
+            return Err(Refusal::OfferedTwice { name, sources }.into());
+        }
+    };
+    let wanted = Wanted {
+        url: offer.url,
+        origin: source.url.clone(),
+        size: Some(offer.size),
+        checksum: offer.checksum,
+        name: Some(offer.name),
+        version: Some(offer.version),
+    };
+    sources::download(engine, wanted, &grant.user)
+}
+
+pub(super) fn import_url(
+    engine: &Arc<Engine>,
+    caller: &Caller,
+    call: &ImportTemplateUrl,
+) -> Result<TaskId, ApiError> {
+    let grant = caller.authorise(Privilege::DatastoreAllocateTemplate, &ObjectPath::Storage)?;
+    images::fetch::check_url(&call.url).map_err(|why| Refusal::NotAnAddress {
+        given: call.url.chars().take(200).collect(),
+        why: why.into(),
+    })?;
+    let digest = call
+        .sha256
+        .parse()
+        .map_err(|_| Refusal::NotAChecksum { given: call.sha256.chars().take(80).collect() })?;
+    let wanted = sources::wanted_url(call.url.clone(), digest, call.name.clone());
+    sources::download(engine, wanted, &grant.user)
+}
+
+fn find<'a>(engine: &'a Engine, name: &SourceName) -> Result<&'a Source, Refusal> {
+    let all = &engine.config.sources;
+    let known = || all.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ");
+    all.iter()
+        .find(|s| s.name == *name)
+        .ok_or_else(|| Refusal::NoSource { name: name.to_string(), known: known() })
+}

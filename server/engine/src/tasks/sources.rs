@@ -1,0 +1,214 @@
+//! Asking sources what they offer, and downloading templates from them.
+
+use std::{fs, io::Read, path::PathBuf, sync::Arc};
+
+use images::{
+    fetch::{FetchOrder, Fetched, Progress},
+    source::{SourceError, index, simplestreams},
+};
+use model::{
+    Bytes, Checksum, Digest, TaskId, TemplateName,
+    access::UserId,
+    source::{Offer, Source, SourceKind, Trust},
+    task::TaskKind,
+    template::TemplateOrigin,
+};
+use protocol::engine::ApiError;
+use store::SourceRow;
+
+use super::{Failure, Handle, prepare, templates};
+use crate::{Engine, clock, error::chain};
+
+/// Largest list of a source.
+const LIST_MAX: Bytes = Bytes::mib(64);
+/// Largest archive of which nobody has promised a size.
+const ARCHIVE_MAX: Bytes = Bytes::mib(8 << 10);
+/// Parts of downloads that nobody went on with are kept so long, seconds.
+const PART_AGE_MAX: u64 = 7 * 86_400;
+
+/// Begins asking sources what they offer.
+pub(crate) fn refresh(engine: &Arc<Engine>, sources: Vec<Source>, user: &UserId) -> Result<TaskId, ApiError> {
+    let title = sources.iter().map(|s| s.name.to_string()).collect::<Vec<_>>().join(", ");
+    prepare(engine, TaskKind::SourceRefresh, "sources", &title, user)?.run(move |engine, handle| {
+        handle.step("refresh");
+        let mut failures = Vec::new();
+        for source in &sources {
+            super::check_cancelled(handle)?;
+            handle.log(&format!("asks {} at {}", source.name, source.url));
+            let mut row = engine.store().find_source(source).map_err(|e| chain(&e))?;
+            match ask(engine, handle, source, row.serial) {
+                Ok((serial, offers)) => {
+                    handle.log(&format!("{} offers {} templates", source.name, offers.len()));
+                    row = SourceRow { serial, refreshed: Some(clock::now()), error: None, offers };
+                }
+                // What it offered before is still there, and checked when it is downloaded.
+                Err(failure) => {
+                    handle.log(&format!("{}: {failure}", source.name));
+                    failures.push(format!("{}: {failure}", source.name));
+                    row.error = Some(failure);
+                }
+            }
+            engine.store().put_source(source, &row).map_err(|e| chain(&e))?;
+        }
+        if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) }
+    })
+}
+
+/// What a source offers now, and the serial of its index.
+fn ask(engine: &Engine, handle: &Handle, source: &Source, seen: u64) -> Result<(u64, Vec<Offer>), Failure> {
+    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+    match (source.kind, &source.trust) {
+        (SourceKind::Index, Trust::Ed25519(key)) => {
+            // Two files: between them a new index may have come, and then both are fetched again.
+            let read = || -> Result<Result<_, SourceError>, Failure> {
+                let signature = fetch_list(engine, handle, source, index::SIGNATURE)?;
+                let json = fetch_list(engine, handle, source, index::FILE)?;
+                Ok(index::read(&json, &signature, key, seen, clock::now()))
+            };
+            let index = match read()? {
+                Err(SourceError::Signature) => read()?,
+                other => other,
+            };
+            let index = index.map_err(|e| e.to_string())?;
+            Ok((index.serial, index::offers(index, source, architecture)))
+        }
+        (SourceKind::Simplestreams, _) => {
+            let json = fetch_list(engine, handle, source, simplestreams::FILE)?;
+            Ok((0, simplestreams::offers(&json, source, architecture).map_err(|e| e.to_string())?))
+        }
+        (SourceKind::Index, Trust::Tls) => Err(SourceError::Signature.to_string()),
+    }
+}
+
+fn fetch_list(engine: &Engine, handle: &Handle, source: &Source, file: &str) -> Result<Vec<u8>, Failure> {
+    let url = format!("{}{file}", source.url);
+    let order = FetchOrder { url: &url, origin: &source.url, max: LIST_MAX, size: None, checksum: None };
+    let mut download = Download::begin(engine, &format!("list-{}", source.name))?;
+    let mut fetched = download.fetch(engine, handle, &order)?;
+    let mut bytes = Vec::new();
+    fetched.file.read_to_end(&mut bytes).map_err(|e| format!("cannot read what came: {e}"))?;
+    Ok(bytes)
+}
+
+/// What to download.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    /// From where.
+    pub(crate) url: String,
+    /// What an administrator has configured or typed: its host may have any address.
+    pub(crate) origin: String,
+    /// Bytes, if somebody promised them.
+    pub(crate) size: Option<Bytes>,
+    /// What it must be.
+    pub(crate) checksum: Checksum,
+    /// The template's name; `None`: the one it brings.
+    pub(crate) name: Option<TemplateName>,
+    /// Version for an archive that brings none.
+    pub(crate) version: Option<String>,
+}
+
+/// Begins a download; the archive is installed once it is proved.
+pub(crate) fn download(engine: &Arc<Engine>, wanted: Wanted, user: &UserId) -> Result<TaskId, ApiError> {
+    let title = wanted.name.as_ref().map_or(wanted.url.as_str(), TemplateName::as_str).to_owned();
+    let key = key_of(&wanted);
+    // Two downloads of the same file would write the same part; others may go on side by side.
+    let object = format!("download-{}", &key[..12]);
+    let prepared = prepare(engine, TaskKind::TemplateDownload, &object, &title, user)?;
+    let unique = format!("download-{}", prepared.id().parts().map_or(0, |p| p.number));
+    prepared.run(move |engine, handle| {
+        handle.step("fetch");
+        handle.log(&format!("fetches {}", wanted.url));
+        let order = FetchOrder {
+            url: &wanted.url,
+            origin: &wanted.origin,
+            max: ARCHIVE_MAX,
+            size: wanted.size,
+            checksum: Some(&wanted.checksum),
+        };
+        let mut download = Download::begin(engine, &key)?;
+        let fetched = download.fetch(engine, handle, &order)?;
+        handle.log(&format!("{} came, {} is right", fetched.size, wanted.checksum));
+        let archive = templates::Archive {
+            file: fetched.file,
+            unique: &unique,
+            name: wanted.name.clone(),
+            version: wanted.version.clone(),
+            origin: TemplateOrigin::Downloaded,
+        };
+        templates::install(engine, handle, archive)
+    })
+}
+
+/// The part of a download is found again by what it is to become.
+fn key_of(wanted: &Wanted) -> String {
+    match &wanted.checksum {
+        Checksum::Sha256(digest) => digest.as_str().to_owned(),
+        Checksum::Sha512(hex) => hex.clone(),
+    }
+}
+
+/// A folder for one download. It goes away once the file was used, and stays when it can be gone on with.
+struct Download {
+    folder: PathBuf,
+    is_kept: bool,
+}
+
+impl Download {
+    fn begin(engine: &Engine, key: &str) -> Result<Self, Failure> {
+        let folder = engine.config.data_dir.join("downloads").join(key);
+        fs::create_dir_all(&folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
+        Ok(Self { folder, is_kept: false })
+    }
+
+    fn fetch(
+        &mut self,
+        engine: &Engine,
+        handle: &Handle,
+        order: &FetchOrder<'_>,
+    ) -> Result<Fetched, Failure> {
+        self.is_kept = order.checksum.is_some();
+        let mut shown = 0;
+        let fetched = engine.images.fetch(order, &self.folder, &handle.is_cancelled, &mut |progress| {
+            let percent = percent(progress);
+            if percent > shown {
+                shown = percent;
+                handle.progress(percent);
+            }
+        });
+        let fetched = fetched.map_err(|e| chain(&e))?;
+        self.is_kept = false;
+        Ok(fetched)
+    }
+}
+
+impl Drop for Download {
+    fn drop(&mut self) {
+        if !self.is_kept
+            && let Err(error) = fs::remove_dir_all(&self.folder)
+        {
+            tracing::warn!(%error, folder = %self.folder.display(), "a download could not be removed");
+        }
+    }
+}
+
+fn percent(progress: Progress) -> u8 {
+    let percent = progress.all.and_then(|all| (progress.done.0 * 100).checked_div(all.0)).unwrap_or(0);
+    u8::try_from(percent.min(100)).unwrap_or(100)
+}
+
+/// Removes parts that nobody went on with; at start.
+pub(crate) fn remove_old_parts(engine: &Engine) {
+    let folder = engine.config.data_dir.join("downloads");
+    for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+        let changed = fs::metadata(entry.path().join("part")).and_then(|m| m.modified()).ok();
+        let is_young = changed.and_then(|t| t.elapsed().ok()).is_some_and(|age| age.as_secs() < PART_AGE_MAX);
+        if !is_young && let Err(error) = fs::remove_dir_all(entry.path()) {
+            tracing::warn!(%error, "an old download could not be removed");
+        }
+    }
+}
+
+/// From what `kiste template import URL` says.
+pub(crate) fn wanted_url(url: String, sha256: Digest, name: Option<TemplateName>) -> Wanted {
+    Wanted { origin: url.clone(), url, size: None, checksum: Checksum::Sha256(sha256), name, version: None }
+}

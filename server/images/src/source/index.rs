@@ -1,0 +1,288 @@
+//! Our own index of a folder of built archives: `index.json`, and `index.json.sig` over its exact bytes.
+//!
+//! Whoever reads it checks the signature before parsing a byte, then that it is neither older than one that was seen
+//! before nor expired. Both files and the archives can lie on any static web server.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use model::{
+    Bytes, Checksum,
+    source::{Index, IndexEntry, Offer, Source, Trust},
+    template::Manifest,
+};
+use thiserror::Error;
+
+use super::{
+    SourceError,
+    key::{SigningKey, is_signed},
+};
+use crate::{fetch::sums::Sums, unpack::decompress};
+
+/// The index.
+pub const FILE: &str = "index.json";
+/// Its signature, 64 bytes.
+pub const SIGNATURE: &str = "index.json.sig";
+/// Most templates in an index.
+const TEMPLATES_MAX: usize = 10_000;
+/// How far two clocks may be apart, seconds.
+const CLOCK_SKEW: i64 = 86_400;
+/// Largest manifest that is read.
+const MANIFEST_MAX: u64 = 4 << 20;
+
+/// Reads an index that somebody has sent.
+///
+/// # Errors
+/// [`SourceError`] when it is not signed by `key`, not understood, out of date, or older than `seen`.
+pub fn read(
+    bytes: &[u8],
+    signature: &[u8],
+    key: &[u8; 32],
+    seen: u64,
+    now: i64,
+) -> Result<Index, SourceError> {
+    if !is_signed(bytes, signature, key) {
+        return Err(SourceError::Signature);
+    }
+    let index: Index = serde_json::from_slice(bytes).map_err(|e| SourceError::Format(e.to_string()))?;
+    if index.format != 1 || index.templates.len() > TEMPLATES_MAX {
+        return Err(SourceError::Format(format!("format {}", index.format)));
+    }
+    if index.serial < seen {
+        return Err(SourceError::RolledBack { given: index.serial, seen });
+    }
+    if index.expires <= now {
+        return Err(SourceError::Expired);
+    }
+    if index.generated > now + CLOCK_SKEW {
+        return Err(SourceError::Early);
+    }
+    if let Some(entry) = index.templates.iter().find(|e| !is_plain_name(&e.file)) {
+        return Err(SourceError::Format(format!("the file name {:?}", entry.file)));
+    }
+    Ok(index)
+}
+
+/// What it offers to machines of this architecture.
+#[must_use]
+pub fn offers(index: Index, source: &Source, architecture: &str) -> Vec<Offer> {
+    let fitting = index.templates.into_iter().filter(|e| e.architecture == architecture);
+    fitting
+        .map(|e| Offer {
+            url: format!("{}{}", source.url, e.file),
+            name: e.name,
+            version: e.version,
+            title: e.title,
+            description: e.description,
+            size: e.size,
+            checksum: Checksum::Sha256(e.sha256),
+        })
+        .collect()
+}
+
+/// The file lies beside the index, whatever an index says.
+fn is_plain_name(name: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    name.bytes().all(is_plain) && !name.starts_with('.') && name.ends_with(".tar.zst") && name.len() <= 128
+}
+
+/// An index was not made.
+#[derive(Debug, Error)]
+pub enum WriteError {
+    /// A file.
+    #[error("cannot use {}", .0.display())]
+    Io(PathBuf, #[source] io::Error),
+    /// Nothing to offer.
+    #[error("{} holds no archive that `kiste template build` has made", .0.display())]
+    Empty(PathBuf),
+}
+
+/// A new index.
+#[derive(Debug)]
+pub struct Written {
+    /// What it says.
+    pub index: Index,
+    /// What others configure to believe it.
+    pub trust: Trust,
+}
+
+/// Makes the index of a folder anew: of each template the newest archive. The key is made when there is none.
+///
+/// # Errors
+/// [`WriteError`]; the index that is there stays then.
+pub fn write(folder: &Path, key: &Path, now: i64, days: u32) -> Result<Written, WriteError> {
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |e| WriteError::Io(path, e)
+    };
+    let signing = SigningKey::load_or_make(key).map_err(io(key))?;
+    let mut newest: BTreeMap<String, IndexEntry> = BTreeMap::new();
+    for entry in fs::read_dir(folder).map_err(io(folder))? {
+        let path = entry.map_err(io(folder))?.path();
+        let name = path.file_name().and_then(|n| n.to_str()).filter(|n| is_plain_name(n));
+        let Some(name) = name.map(str::to_owned) else { continue };
+        let entry = describe(&path, name).map_err(io(&path))?;
+        match newest.get(entry.name.as_str()) {
+            Some(other) if (other.built, &other.version) >= (entry.built, &entry.version) => {}
+            _ => drop(newest.insert(entry.name.to_string(), entry)),
+        }
+    }
+    if newest.is_empty() {
+        return Err(WriteError::Empty(folder.to_owned()));
+    }
+    let path = folder.join(FILE);
+    let index = Index {
+        format: 1,
+        serial: last_serial(&path).max(u64::try_from(now).unwrap_or(0)) + 1,
+        generated: now,
+        expires: now + i64::from(days) * 86_400,
+        templates: newest.into_values().collect(),
+    };
+    let json = serde_json::to_vec_pretty(&index).map_err(|e| WriteError::Io(path.clone(), e.into()))?;
+    // The signature first: who comes in between tries again with both.
+    for (name, bytes) in [(SIGNATURE, signing.sign(&json)), (FILE, json)] {
+        replace(&folder.join(name), &bytes).map_err(io(&folder.join(name)))?;
+    }
+    Ok(Written { index, trust: signing.trust() })
+}
+
+/// The serial of the index that is there, signed or not: ours must be higher.
+fn last_serial(path: &Path) -> u64 {
+    let index = fs::read(path).ok().and_then(|bytes| serde_json::from_slice::<Index>(&bytes).ok());
+    index.map_or(0, |i| i.serial)
+}
+
+fn describe(path: &Path, file: String) -> io::Result<IndexEntry> {
+    let mut archive = File::open(path)?;
+    let sums = Sums::of(&mut archive)?;
+    let size = Bytes(archive.metadata()?.len());
+    let mut json = Vec::new();
+    let mut tar = tar::Archive::new(decompress(archive)?);
+    let first = tar.entries()?.next().ok_or(io::ErrorKind::UnexpectedEof)??;
+    if *first.path_bytes() != *b"manifest.json" {
+        return Err(io::Error::other("it has no manifest: it is no archive of ours"));
+    }
+    first.take(MANIFEST_MAX).read_to_end(&mut json)?;
+    let manifest: Manifest = serde_json::from_slice(&json)?;
+    Ok(IndexEntry {
+        name: manifest.name,
+        version: manifest.version,
+        title: manifest.title,
+        description: manifest.description,
+        architecture: manifest.architecture,
+        built: manifest.built,
+        file,
+        size,
+        sha256: sums.sha256,
+    })
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = path.with_extension("new");
+    fs::write(&new, bytes)?;
+    File::open(&new)?.sync_all()?;
+    fs::rename(&new, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::write_archive;
+    use model::{Digest, source::SourceKind, template::ManifestLayer};
+    use sha2::{Digest as _, Sha256};
+
+    const NOW: i64 = 1_795_392_000;
+
+    fn put(folder: &Path, name: &str, version: &str, built: i64) {
+        let layer = b"layer";
+        let digest = Digest::from_bytes(&Sha256::digest(layer).into());
+        let manifest = Manifest {
+            version: version.into(),
+            layers: vec![ManifestLayer { digest, size: Bytes(5) }],
+            ..crate::import::plain_manifest(name.parse().unwrap(), String::new(), built)
+        };
+        let bytes = write_archive(Vec::new(), &manifest, [layer.as_slice()]).unwrap();
+        fs::write(folder.join(format!("{name}-{version}.tar.zst")), bytes).unwrap();
+    }
+
+    fn made(folder: &Path) -> (Vec<u8>, Vec<u8>, [u8; 32]) {
+        let written = write(folder, &folder.join("index.key"), NOW, 30).unwrap();
+        let Trust::Ed25519(key) = written.trust else { panic!("no key") };
+        (fs::read(folder.join(FILE)).unwrap(), fs::read(folder.join(SIGNATURE)).unwrap(), key)
+    }
+
+    #[test]
+    fn what_is_written_is_read_by_who_has_the_key() {
+        let dir = tempfile::tempdir().unwrap();
+        put(dir.path(), "debian-12", "1.20260101", 10);
+        put(dir.path(), "debian-12", "1.20260201", 20);
+        put(dir.path(), "wordpress", "1.20260101", 10);
+        fs::write(dir.path().join("notes.txt"), "x").unwrap();
+        let (json, signature, key) = made(dir.path());
+        let index = read(&json, &signature, &key, 0, NOW).unwrap();
+        let names: Vec<_> = index.templates.iter().map(|t| (t.name.as_str(), t.version.as_str())).collect();
+        assert_eq!(names, [("debian-12", "1.20260201"), ("wordpress", "1.20260101")]);
+        let source = Source {
+            name: "a".parse().unwrap(),
+            kind: SourceKind::Index,
+            url: "https://a.example/t/".into(),
+            trust: Trust::Ed25519(key),
+        };
+        let serial = index.serial;
+        let offers = offers(index, &source, "amd64");
+        assert_eq!(offers[0].url, "https://a.example/t/debian-12-1.20260201.tar.zst");
+        // A second one in the same second is newer all the same.
+        let (json, signature, _) = made(dir.path());
+        assert_eq!(read(&json, &signature, &key, serial, NOW).unwrap().serial, serial + 1);
+    }
+
+    #[test]
+    fn what_is_forged_old_or_expired_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        put(dir.path(), "debian-12", "1.20260101", 10);
+        let (json, signature, key) = made(dir.path());
+        let serial = read(&json, &signature, &key, 0, NOW).unwrap().serial;
+        let mut changed = json.clone();
+        *changed.last_mut().unwrap() = b' ';
+        assert!(matches!(read(&changed, &signature, &key, 0, NOW), Err(SourceError::Signature)));
+        assert!(matches!(read(&json, &signature, &[1; 32], 0, NOW), Err(SourceError::Signature)));
+        assert!(matches!(read(&json, b"", &key, 0, NOW), Err(SourceError::Signature)));
+        assert!(matches!(
+            read(&json, &signature, &key, serial + 1, NOW),
+            Err(SourceError::RolledBack { .. })
+        ));
+        assert!(matches!(read(&json, &signature, &key, 0, NOW + 31 * 86_400), Err(SourceError::Expired)));
+        assert!(matches!(read(&json, &signature, &key, 0, NOW - 2 * 86_400), Err(SourceError::Early)));
+        // Signed, and hostile.
+        let signing = SigningKey::load_or_make(&dir.path().join("index.key")).unwrap();
+        let text = String::from_utf8(json).unwrap();
+        for (from, to) in [
+            ("debian-12-1.20260101.tar.zst", "../../x.tar.zst"),
+            ("debian-12-1.20260101.tar.zst", "https://evil.example/x.tar.zst"),
+            ("\"format\": 1", "\"format\": 2"),
+            ("\"name\": \"debian-12\"", "\"name\": \"../x\""),
+            ("\"serial\"", "\"cereal\""),
+            ("{", "["),
+        ] {
+            let forged = text.replacen(from, to, 1);
+            assert_ne!(forged, text);
+            let signature = signing.sign(forged.as_bytes());
+            let read = read(forged.as_bytes(), &signature, &key, 0, NOW);
+            assert!(matches!(read, Err(SourceError::Format(_))), "{to}");
+        }
+    }
+
+    #[test]
+    fn a_folder_without_archives_of_ours_has_no_index() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = dir.path().join("index.key");
+        assert!(matches!(write(dir.path(), &key, NOW, 30), Err(WriteError::Empty(_))));
+        fs::write(dir.path().join("foreign.tar.zst"), zstd::encode_all(&b"x"[..], 1).unwrap()).unwrap();
+        assert!(matches!(write(dir.path(), &key, NOW, 30), Err(WriteError::Io(..))));
+        assert!(!dir.path().join(FILE).exists());
+    }
+}

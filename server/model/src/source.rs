@@ -1,0 +1,262 @@
+//! Where templates are downloaded from, and what is offered there.
+
+use std::str::FromStr;
+
+use crate::{Bytes, Checksum, Refusal, TemplateName, text::text_type};
+
+/// A source's name: a-z, 0-9 and dash, at most 32.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceName(String);
+
+impl SourceName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for SourceName {
+    type Err = Refusal;
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        let ok = (1..=32).contains(&s.len())
+            && s.bytes().all(|b| plain(b) || b == b'-')
+            && s.bytes().next().is_some_and(plain);
+        if ok {
+            Ok(Self(s.to_owned()))
+        } else {
+            Err(Refusal::NotASourceName { given: s.chars().take(80).collect() })
+        }
+    }
+}
+
+text_type!(SourceName);
+
+/// What speaks at a source's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceKind {
+    /// Our own signed index.
+    Index,
+    /// The image servers of LXC, Incus and LXD.
+    Simplestreams,
+}
+
+impl SourceKind {
+    /// The word in configuration, JSON and message keys.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Index => "index",
+            Self::Simplestreams => "simplestreams",
+        }
+    }
+}
+
+/// Why what a source says is believed.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Trust {
+    /// It is signed by this Ed25519 key: 32 bytes.
+    Ed25519([u8; 32]),
+    /// It comes over TLS from the host in the address, and nobody can check more.
+    Tls,
+}
+
+impl Trust {
+    const KEY: &str = "ed25519:";
+}
+
+impl TryFrom<String> for Trust {
+    type Error = String;
+    fn try_from(s: String) -> Result<Self, String> {
+        if s == "tls" {
+            return Ok(Self::Tls);
+        }
+        let wrong = || format!("trust {s:?} is neither `tls` nor `ed25519:` with the 64 hex digits of a key");
+        let hex = s
+            .strip_prefix(Self::KEY)
+            .filter(|h| h.len() == 64 && h.bytes().all(|b| b.is_ascii_hexdigit()))
+            .ok_or_else(wrong)?;
+        let mut key = [0; 32];
+        for (byte, digits) in key.iter_mut().zip(hex.as_bytes().chunks(2)) {
+            let digits = std::str::from_utf8(digits).map_err(|_| wrong())?;
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| wrong())?;
+        }
+        Ok(Self::Ed25519(key))
+    }
+}
+
+impl From<Trust> for String {
+    fn from(trust: Trust) -> Self {
+        match trust {
+            Trust::Tls => "tls".to_owned(),
+            Trust::Ed25519(key) => {
+                let hex: String = key.iter().map(|b| format!("{b:02x}")).collect();
+                format!("{}{hex}", Trust::KEY)
+            }
+        }
+    }
+}
+
+/// A place to download templates from: `[[source]]` in the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// Its name on this node.
+    pub name: SourceName,
+    /// What speaks there.
+    pub kind: SourceKind,
+    /// Its address; ends with a slash.
+    pub url: String,
+    /// Why it is believed.
+    pub trust: Trust,
+}
+
+impl Source {
+    /// What is wrong with it.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        let is_web = self.url.starts_with("https://") || self.url.starts_with("http://");
+        if !is_web || !self.url.ends_with('/') || self.url.bytes().any(|b| !b.is_ascii_graphic()) {
+            return Some(format!("url {:?} is no http or https address with a slash at its end", self.url));
+        }
+        match (self.kind, &self.trust) {
+            (SourceKind::Index, Trust::Tls) => {
+                Some("an index is signed: trust must be `ed25519:` with its key".to_owned())
+            }
+            (SourceKind::Simplestreams, Trust::Ed25519(_)) => {
+                Some("simplestreams are not signed: trust must be `tls`".to_owned())
+            }
+            (_, Trust::Tls) if !self.url.starts_with("https://") && !is_on_this_host(&self.url) => {
+                Some(format!("trust is tls, and {} is not https", self.url))
+            }
+            _ => None,
+        }
+    }
+
+    /// Those of a node that says nothing.
+    #[must_use]
+    pub fn defaults() -> Vec<Self> {
+        let name = "linuxcontainers".parse();
+        let url = "https://images.linuxcontainers.org/".to_owned();
+        name.into_iter()
+            .map(|name| Self { name, kind: SourceKind::Simplestreams, url: url.clone(), trust: Trust::Tls })
+            .collect()
+    }
+}
+
+/// Whether the address names loopback by its number: nobody can listen on the way.
+fn is_on_this_host(url: &str) -> bool {
+    let host = url.strip_prefix("http://").and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    host.parse::<std::net::SocketAddr>().is_ok_and(|a| a.ip().is_loopback())
+}
+
+/// A template that a source offers.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Offer {
+    /// Its name.
+    pub name: TemplateName,
+    /// Version of the content.
+    pub version: String,
+    /// The name for people; empty: as `name`.
+    pub title: String,
+    /// One sentence.
+    pub description: String,
+    /// Address of the archive.
+    pub url: String,
+    /// The archive's size.
+    pub size: Bytes,
+    /// What the archive must be.
+    pub checksum: Checksum,
+}
+
+/// Our own index, `index.json`: what a folder of built archives holds. Believed only with its signature.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Index {
+    /// Format version, now 1.
+    pub format: u32,
+    /// Higher with every new one: an older one is not taken again.
+    pub serial: u64,
+    /// Unix seconds.
+    pub generated: i64,
+    /// Unix seconds; not believed any more afterwards.
+    pub expires: i64,
+    /// What is there.
+    pub templates: Vec<IndexEntry>,
+}
+
+/// One archive in an index.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IndexEntry {
+    /// The template's name.
+    pub name: TemplateName,
+    /// Version of the content.
+    pub version: String,
+    /// The name for people; empty: as `name`.
+    #[serde(default)]
+    pub title: String,
+    /// One sentence.
+    pub description: String,
+    /// Debian's name of the architecture.
+    pub architecture: String,
+    /// Unix seconds of the build.
+    pub built: i64,
+    /// The archive's name, beside the index.
+    pub file: String,
+    /// Its size.
+    pub size: Bytes,
+    /// Its SHA-256.
+    pub sha256: crate::Digest,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trust_is_tls_or_a_key() {
+        let key = format!("ed25519:{}", "0a".repeat(32));
+        assert_eq!(Trust::try_from(key.clone()).unwrap(), Trust::Ed25519([10; 32]));
+        assert_eq!(String::from(Trust::Ed25519([10; 32])), key);
+        for bad in [
+            "",
+            "TLS",
+            "ed25519:",
+            "ed25519:0a",
+            &format!("ed25519:{}", "é".repeat(32)),
+            &format!("ed25519:{}", "+a".repeat(32)),
+        ] {
+            assert!(Trust::try_from(bad.to_owned()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_source_without_proof_is_refused() {
+        let source = |kind, url: &str, trust: &str| Source {
+            name: "a".parse().unwrap(),
+            kind,
+            url: url.into(),
+            trust: Trust::try_from(trust.to_owned()).unwrap(),
+        };
+        let key = format!("ed25519:{}", "0a".repeat(32));
+        use SourceKind::{Index, Simplestreams};
+        assert_eq!(source(Index, "http://other.lan/t/", &key).fault(), None);
+        assert_eq!(source(Simplestreams, "https://images.example/", "tls").fault(), None);
+        for (kind, url, trust) in [
+            (Index, "https://other.lan/t/", "tls"),
+            (Simplestreams, "https://images.example/", key.as_str()),
+            (Simplestreams, "http://images.example/", "tls"),
+            (Simplestreams, "http://127.evil.example/", "tls"),
+            (Index, "https://other.lan/t", &key),
+            (Index, "file:///srv/", &key),
+            (Index, "https://a b/", &key),
+        ] {
+            assert!(source(kind, url, trust).fault().is_some(), "{url} {trust}");
+        }
+        assert!(Source::defaults().iter().all(|s| s.fault().is_none()) && !Source::defaults().is_empty());
+    }
+}

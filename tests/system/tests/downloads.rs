@@ -1,0 +1,220 @@
+//! Templates from sources: real archives and lists, from a server of the test's own that can misbehave.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use kiste_tests_system::{Instance, names, run};
+use serde_json::Value;
+use testkit::file_server::{Answer, FileServer};
+
+fn json(k: &Instance, words: &[&str]) -> Value {
+    serde_json::from_str(&k.ok(words)).unwrap()
+}
+
+/// The Debian template of these tests, as another node has built it.
+fn archive() -> Option<Vec<u8>> {
+    let path = PathBuf::from(std::env::var_os("KISTE_TEST_ARCHIVE")?);
+    Some(fs::read(path).unwrap())
+}
+
+fn sha256(bytes: &[u8], dir: &Path) -> String {
+    let file = dir.join("summed");
+    fs::write(&file, bytes).unwrap();
+    run("sha256sum", &[file.to_str().unwrap()]).out.split(' ').next().unwrap().to_owned()
+}
+
+/// A root file system that holds next to nothing.
+fn tiny(dir: &Path, how: &str) -> Vec<u8> {
+    let tree = dir.join("tree");
+    fs::create_dir_all(tree.join("etc")).unwrap();
+    fs::create_dir_all(tree.join("bin")).unwrap();
+    fs::write(tree.join("bin/sh"), "x").unwrap();
+    // So that it is long enough to break off in the middle.
+    fs::write(tree.join("etc/noise"), run("head", &["-c", "300000", "/dev/urandom"]).out).unwrap();
+    let path = dir.join("tiny");
+    assert_eq!(run("tar", &["-C", tree.to_str().unwrap(), how, path.to_str().unwrap(), "."]).code, 0);
+    fs::read(path).unwrap()
+}
+
+/// Installed templates as `name version`.
+fn installed(k: &Instance) -> Vec<String> {
+    let all = json(k, &["template", "list", "--json"]);
+    let word = |t: &Value, key: &str| t[key].as_str().unwrap().to_owned();
+    all.as_array().unwrap().iter().map(|t| format!("{} {}", word(t, "name"), word(t, "version"))).collect()
+}
+
+#[test]
+fn a_signed_index_of_one_node_serves_another() {
+    let server = FileServer::start();
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("archives");
+    fs::create_dir(&folder).unwrap();
+    let Some(bytes) = archive() else { return drop(Instance::start(75)) };
+    fs::write(folder.join("debian-12-1.0.tar.zst"), &bytes).unwrap();
+    // The first node only signs; it need not run.
+    let bin = std::env::var("KISTE_BIN").unwrap();
+    let sign = || -> Value {
+        let (folder, key) = (folder.to_str().unwrap(), dir.path().join("key.pem"));
+        let words = ["template", "index", folder, "--key", key.to_str().unwrap(), "--json"];
+        let done = run(&bin, &words);
+        assert_eq!(done.code, 0, "{done:?}");
+        serde_json::from_str(&done.out).unwrap()
+    };
+    let signed = sign();
+    let trust = signed["trust"].as_str().unwrap().to_owned();
+    let version = signed["index"]["templates"][0]["version"].as_str().unwrap().to_owned();
+    let put_list = || {
+        for name in ["index.json", "index.json.sig"] {
+            server.put(&format!("/t/{name}"), Answer::File(fs::read(folder.join(name)).unwrap()));
+        }
+    };
+    put_list();
+    let file = "/t/debian-12-1.0.tar.zst";
+    server.put(file, Answer::File(bytes.clone()));
+    let config = format!(
+        "[[source]]\nname = \"friends\"\nkind = \"index\"\nurl = \"{}\"\ntrust = \"{trust}\"\n",
+        server.url("/t/")
+    );
+    let Some(k) = Instance::start_with(75, &config) else { return };
+
+    assert!(k.refused(&["template", "download", "debian-12"]).contains("no source offers debian-12"));
+    assert!(server.requests().is_empty(), "nobody is asked before somebody wants it");
+    k.ok(&["template", "refresh"]);
+    let offer = || {
+        let all = json(&k, &["template", "available", "--json"]);
+        all.as_array().unwrap().iter().find(|o| o["source"] == "friends").unwrap().clone()
+    };
+    assert_eq!((&offer()["name"], &offer()["state"]), (&"debian-12".into(), &"new".into()));
+
+    // An archive that is another one, larger, smaller or gone.
+    let mut swapped = bytes.clone();
+    swapped[bytes.len() / 2] ^= 1;
+    let nothing = |why: &str| {
+        assert!(installed(&k).is_empty(), "{why}");
+        assert!(
+            names(&k.dir().join("data/layers")).is_empty() && names(&k.dir().join("data/staging")).is_empty()
+        );
+    };
+    for (answer, why) in [
+        (Answer::File(swapped), "not what was promised"),
+        (Answer::Claims(bytes.clone(), 3 << 30), "was promised"),
+        (Answer::Endless([&bytes[..], b"more"].concat()), "sends more than"),
+        (Answer::File(bytes[..1000].to_vec()), "was promised"),
+        (Answer::Status(404), "answers 404"),
+        (Answer::Redirect("http://127.0.0.1:9/x".into()), "private"),
+    ] {
+        server.put(file, answer);
+        let text = k.refused(&["template", "download", "friends/debian-12"]);
+        assert!(text.contains(why), "{text}");
+        nothing(&text);
+    }
+
+    // Cancelled in the middle, it is gone on with.
+    server.put(file, Answer::Silent(bytes.clone(), 5_000_000));
+    let child = k.command(&["template", "download", "debian-12"]).stderr(Stdio::null()).spawn().unwrap();
+    let running = || json(&k, &["task", "list", "--json"])[0].clone();
+    k.wait("it is fetching", || running()["progress"].as_u64().is_some_and(|p| p > 0));
+    k.ok(&["task", "cancel", running()["id"].as_str().unwrap()]);
+    assert!(!child.wait_with_output().unwrap().status.success());
+    k.wait("it is cancelled", || running()["state"] == "cancelled");
+    nothing("cancelled");
+    server.put(file, Answer::Redirect("/t/elsewhere".into()));
+    server.put("/t/elsewhere", Answer::File(bytes.clone()));
+    k.ok(&["template", "download", "debian-12"]);
+    let last = server.requests().last().unwrap().clone();
+    assert!(last.starts_with("/t/elsewhere bytes=") && !last.ends_with("=0-"), "{last}");
+    assert_eq!(installed(&k), [format!("debian-12 {version}")]);
+    assert_eq!(offer()["state"], "installed");
+    assert!(names(&k.dir().join("data/downloads")).is_empty());
+
+    // It is the template that it says it is.
+    k.ok(&["create", "debian-12", "--name", "web", "--start"]);
+    assert_eq!(k.boot("web"), "running");
+    assert_eq!(json(&k, &["status", "web", "--json"])["template"], "debian-12");
+
+    // A newer list is taken, the older one is not taken any more, and a forged one never.
+    let old: Vec<_> = ["index.json", "index.json.sig"].map(|n| (n, fs::read(folder.join(n)).unwrap())).into();
+    sign();
+    put_list();
+    k.ok(&["template", "refresh", "friends"]);
+    for (name, bytes) in &old {
+        server.put(&format!("/t/{name}"), Answer::File(bytes.clone()));
+    }
+    assert!(k.refused(&["template", "refresh"]).contains("somebody shows an old one"));
+    put_list();
+    let text = String::from_utf8(fs::read(folder.join("index.json")).unwrap()).unwrap();
+    server.put("/t/index.json", Answer::File(text.replace("debian-12\"", "debian-13\"").into_bytes()));
+    assert!(k.refused(&["template", "refresh"]).contains("not signed by the key"));
+    server.put("/t/index.json", Answer::Status(503));
+    assert!(k.refused(&["template", "refresh"]).contains("answers 503"));
+    // What it offered stays, with why it could not be asked.
+    assert_eq!(offer()["state"], "installed");
+    let sources = json(&k, &["template", "sources", "--json"]);
+    assert!(sources[0]["error"].as_str().unwrap().contains("503"), "{sources}");
+    assert!(k.refused(&["template", "refresh", "nobody"]).contains("there is no source nobody"));
+    k.finish();
+}
+
+#[test]
+fn an_archive_from_an_address_needs_its_checksum() {
+    let server = FileServer::start();
+    let Some(k) = Instance::start(76) else { return };
+    let bytes = tiny(k.dir(), "-cJf");
+    let url = server.put("/rootfs.tar.xz?x=1", Answer::File(bytes.clone()));
+    let import = |sha: &[&str]| k.kiste(&[&["template", "import", &url, "--name", "tiny"], sha].concat());
+    assert!(import(&[]).err.contains("needs --sha256"));
+    assert!(import(&["--sha256", "abc"]).err.contains("is no checksum"));
+    assert!(server.requests().is_empty());
+    assert!(import(&["--sha256", &"0".repeat(64)]).err.contains("not what was promised"));
+    assert!(installed(&k).is_empty());
+    assert!(
+        k.refused(&["template", "import", "https://a:b@example.org/x", "--sha256", "x"])
+            .contains("user and password")
+    );
+
+    // A full disk, once: what came stays and is gone on with.
+    let downloads = k.dir().join("data/downloads");
+    let place = downloads.to_str().unwrap();
+    assert_eq!(run("mount", &["-t", "tmpfs", "-o", "size=100k", "none", place]).code, 0);
+    let full = import(&["--sha256", &sha256(&bytes, k.dir())]);
+    assert_eq!(run("umount", &[place]).code, 0);
+    assert!(full.err.contains("the disk is full"), "{full:?}");
+    assert!(installed(&k).is_empty());
+
+    assert_eq!(import(&["--sha256", &sha256(&bytes, k.dir())]).code, 0);
+    assert!(installed(&k)[0].starts_with("tiny 20"));
+    k.finish();
+}
+
+#[test]
+fn image_servers_of_other_container_managers_are_understood() {
+    let server = FileServer::start();
+    let config = format!(
+        "[[source]]\nname = \"images\"\nkind = \"simplestreams\"\nurl = \"{0}\"\ntrust = \"tls\"\n\
+         [[source]]\nname = \"again\"\nkind = \"simplestreams\"\nurl = \"{0}\"\ntrust = \"tls\"\n",
+        server.url("/")
+    );
+    let Some(k) = Instance::start_with(77, &config) else { return };
+    let bytes = tiny(k.dir(), "-cJf");
+    let list = format!(
+        r#"{{"content_id":"images","datatype":"image-downloads","format":"products:1.0","products":{{
+        "alpine:3.22:amd64:default":{{"aliases":"alpine/3.22","arch":"amd64","os":"Alpine","release":"3.22","release_title":"3.22","variant":"default",
+        "versions":{{"20261122_13:00":{{"items":{{"root.tar.xz":{{"ftype":"root.tar.xz","path":"images/alpine/3.22/20261122_13:00/rootfs.tar.xz",
+        "sha256":"{}","size":{}}}}}}}}}}}}}}}"#,
+        sha256(&bytes, k.dir()),
+        bytes.len()
+    );
+    server.put("/streams/v1/images.json", Answer::File(list.into_bytes()));
+    server.put("/images/alpine/3.22/20261122_13:00/rootfs.tar.xz", Answer::File(bytes));
+    k.ok(&["template", "refresh"]);
+    assert!(k.refused(&["template", "download", "alpine-3.22"]).contains("offered by images, again"));
+    k.ok(&["template", "download", "images/alpine-3.22"]);
+    assert_eq!(installed(&k), ["alpine-3.22 20261122_13:00"]);
+    server.put("/streams/v1/images.json", Answer::File(b"<html>".to_vec()));
+    assert!(k.refused(&["template", "refresh", "images"]).contains("damaged or of a format"));
+    k.finish();
+}
