@@ -17,7 +17,7 @@ use crate::{
     guard,
     hosts::Hosts,
     live,
-    pages::{account, container_templates, containers, see_other, tasks},
+    pages::{account, container_templates, containers, see_other, sources, tasks},
     streams::Streams,
     visitor::{SignedIn, Visitor},
 };
@@ -100,6 +100,10 @@ fn routes(app: &mut web::ServiceConfig) {
         .route("/templates/{name}/build", post().to(container_templates::build))
         .route("/templates/{name}/delete", get().to(container_templates::show_delete))
         .route("/templates/{name}/delete", post().to(container_templates::delete))
+        .route("/templates/import-url", post().to(sources::import_url))
+        .route("/sources", get().to(sources::list))
+        .route("/sources/refresh", post().to(sources::refresh))
+        .route("/sources/download", post().to(sources::download))
         .route("/tasks", get().to(tasks::list))
         .route("/tasks/{id}", get().to(tasks::show))
         .route("/tasks/{id}/cancel", post().to(tasks::cancel));

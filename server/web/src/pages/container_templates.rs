@@ -209,10 +209,19 @@ pub(crate) async fn import(
             let rest = async { while let Some(Ok(_)) = payload.next().await {} };
             let _ = tokio::time::timeout(REST_PATIENCE, rest).await;
             form.take_refusal(error).map_err(|e| PageError::at(&who, "templates", e))?;
-            let view = view(&who, &engine, form).await?;
-            Ok(page_with(&view.f, &view, HttpResponse::UnprocessableEntity()))
+            show_again(&who, &engine, form).await
         }
     }
+}
+
+/// The page with a form that was refused.
+pub(crate) async fn show_again(
+    who: &SignedIn,
+    engine: &EngineClient,
+    form: Form,
+) -> Result<HttpResponse, PageError> {
+    let view = view(who, engine, form).await?;
+    Ok(page_with(&view.f, &view, HttpResponse::UnprocessableEntity()))
 }
 
 /// Fields come in the page's order: the anti-forgery token and the name before the file.
