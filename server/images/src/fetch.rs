@@ -47,6 +47,8 @@ pub struct FetchOrder<'a> {
     pub max: Bytes,
     /// What was promised; another size is refused.
     pub size: Option<Bytes>,
+    /// Whether any certificate will do: what comes is proved by other means, such as an index by its signature.
+    pub any_certificate: bool,
     /// What was promised; only with it is a part that is there gone on with.
     pub checksum: Option<&'a Checksum>,
 }
@@ -111,6 +113,7 @@ pub(crate) struct FetchPlan {
     pub(crate) size: Option<Bytes>,
     /// Whether a mixture of two files would be noticed.
     pub(crate) is_checked: bool,
+    pub(crate) any_certificate: bool,
     pub(crate) proxies: Vec<(String, String)>,
 }
 
@@ -171,6 +174,7 @@ impl ImageStore {
             max: order.max,
             size: order.size,
             is_checked: order.checksum.is_some(),
+            any_certificate: order.any_certificate,
             proxies: process::proxies(),
         };
         let mut all = order.size;

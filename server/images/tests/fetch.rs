@@ -68,7 +68,7 @@ impl Bench {
 }
 
 fn order<'a>(url: &'a str, checksum: Option<&'a Checksum>) -> FetchOrder<'a> {
-    FetchOrder { url, origin: url, max: Bytes::mib(8), size: None, checksum }
+    FetchOrder { url, origin: url, max: Bytes::mib(8), size: None, any_certificate: false, checksum }
 }
 
 fn promised<'a>(url: &'a str, checksum: &'a Checksum) -> FetchOrder<'a> {

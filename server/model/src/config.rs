@@ -33,6 +33,7 @@ struct File {
     source_mirrors: BTreeMap<String, String>,
     #[serde(rename = "source")]
     sources: Option<Vec<Source>>,
+    serve_templates: bool,
 }
 
 impl Default for File {
@@ -55,6 +56,7 @@ impl Default for File {
             mirror: None,
             source_mirrors: BTreeMap::new(),
             sources: None,
+            serve_templates: false,
         }
     }
 }
@@ -90,6 +92,8 @@ pub struct Config {
     pub source_mirrors: Vec<(String, String)>,
     /// Where templates can be downloaded; without any `[[source]]` the usual ones.
     pub sources: Vec<Source>,
+    /// Whether the web gives this node's signed index and archives to anybody who asks.
+    pub serve_templates: bool,
 }
 
 /// The configuration cannot be used.
@@ -200,6 +204,7 @@ impl Config {
             mirror: file.mirror,
             source_mirrors,
             sources,
+            serve_templates: file.serve_templates,
         })
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     guard,
     hosts::Hosts,
     live,
-    pages::{account, container_templates, containers, see_other, sources, tasks},
+    pages::{account, container_templates, containers, see_other, shared, sources, tasks},
     streams::Streams,
     visitor::{SignedIn, Visitor},
 };
@@ -101,6 +101,7 @@ fn routes(app: &mut web::ServiceConfig) {
         .route("/templates/{name}/delete", get().to(container_templates::show_delete))
         .route("/templates/{name}/delete", post().to(container_templates::delete))
         .route("/templates/import-url", post().to(sources::import_url))
+        .route("/template-index/{file}", get().to(shared::serve))
         .route("/sources", get().to(sources::list))
         .route("/sources/refresh", post().to(sources::refresh))
         .route("/sources/download", post().to(sources::download))

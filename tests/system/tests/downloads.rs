@@ -218,3 +218,64 @@ fn image_servers_of_other_container_managers_are_understood() {
     assert!(k.refused(&["template", "refresh", "images"]).contains("damaged or of a format"));
     k.finish();
 }
+
+#[test]
+fn a_node_gives_its_templates_to_another() {
+    let Some(bytes) = archive() else { return drop(Instance::start(78)) };
+    let Some(first) = Instance::start_with(78, "serve_templates = true\n") else { return };
+    // As if it had built it.
+    fs::write(first.dir().join("data/templates/debian-12-1.0.tar.zst"), &bytes).unwrap();
+    let signed = json(&first, &["template", "index", "--json"]);
+    let key = fs::metadata(first.dir().join("data/index.key")).unwrap();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&key.permissions()) & 0o777, 0o600);
+    let address = format!("{}/template-index/", first.address());
+    let config = |trust: &str| {
+        format!("[[source]]\nname = \"first\"\nkind = \"index\"\nurl = \"{address}\"\ntrust = \"{trust}\"\n")
+    };
+    let Some(second) = Instance::start_with(79, &config(signed["trust"].as_str().unwrap())) else { return };
+    second.ok(&["template", "refresh"]);
+    second.ok(&["template", "download", "first/debian-12"]);
+    assert!(installed(&second)[0].starts_with("debian-12 "));
+    let code = |path: &str| {
+        let url = format!("{address}{path}");
+        run("curl", &["-sk", "-o", "/dev/null", "-w", "%{http_code}", "--path-as-is", "--noproxy", "*", &url])
+            .out
+    };
+    assert_eq!(code("index.json"), "200");
+    for hidden in ["../kiste.db", "..%2fkiste.db", "index.key", "debian-12-1.0.tar", "%2e%2e/secret.key", ""]
+    {
+        assert_eq!(code(hidden), "404", "{hidden}");
+    }
+    let part = |range: &str| {
+        let url = format!("{address}debian-12-1.0.tar.zst");
+        run(
+            "curl",
+            &[
+                "-sk",
+                "-o",
+                "/dev/null",
+                "-w",
+                "%{http_code} %{size_download}",
+                "-H",
+                range,
+                "--noproxy",
+                "*",
+                &url,
+            ],
+        )
+        .out
+    };
+    assert_eq!(part(&format!("Range: bytes={}-", bytes.len() - 7)), "206 7");
+    assert!(part(&format!("Range: bytes={}-", bytes.len())).starts_with("416"));
+    second.finish();
+    first.finish();
+
+    // A node that was not told to gives nothing away, and somebody else's key is not believed.
+    let Some(closed) = Instance::start(78) else { return };
+    fs::write(closed.dir().join("data/templates/debian-12-1.0.tar.zst"), &bytes).unwrap();
+    closed.ok(&["template", "index"]);
+    let url = format!("{}/template-index/index.json", closed.address());
+    let code = run("curl", &["-sk", "-o", "/dev/null", "-w", "%{http_code}", "--noproxy", "*", &url]).out;
+    assert_eq!(code, "404");
+    closed.finish();
+}

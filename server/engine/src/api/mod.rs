@@ -55,6 +55,7 @@ pub(crate) fn dispatch(
         R::OpenConsole(call) => containers::open_console(engine, caller, call),
         R::ListTemplates(_) => reply(&templates::list(engine, caller)?),
         R::NewSpool(_) => templates::new_spool(engine, caller),
+        R::OpenSharedFile(call) => sources::open_shared(engine, call),
         R::ListSources(_) => reply(&sources::list(engine, caller)?),
         R::ListOffers(_) => reply(&sources::list_offers(engine, caller)?),
         R::RefreshSources(call) => reply(&sources::refresh(engine, caller, call)?),

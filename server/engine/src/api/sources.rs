@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use images::source::index;
 use model::{
-    Refusal, TaskId,
+    Bytes, Refusal, TaskId,
     access::{ObjectPath, Privilege},
-    source::{Offer, Source, SourceName},
+    source::{Offer, Source, SourceKind, SourceName},
 };
 use protocol::engine::{
-    ApiError,
-    calls::{DownloadTemplate, ImportTemplateUrl, RefreshSources},
+    ApiError, ErrorKind,
+    calls::{DownloadTemplate, ImportTemplateUrl, OpenSharedFile, RefreshSources},
     view::{OfferState, OfferView, SourceView},
 };
 
@@ -17,6 +18,7 @@ use crate::{
     Engine,
     access::Caller,
     error::internal,
+    server::Outcome,
     tasks::sources::{self, Wanted},
 };
 
@@ -95,6 +97,7 @@ pub(super) fn download(
     let wanted = Wanted {
         url: offer.url,
         origin: source.url.clone(),
+        any_certificate: source.kind == SourceKind::Index,
         size: Some(offer.size),
         checksum: offer.checksum,
         name: Some(offer.name),
@@ -119,6 +122,20 @@ pub(super) fn import_url(
         .map_err(|_| Refusal::NotAChecksum { given: call.sha256.chars().take(80).collect() })?;
     let wanted = sources::wanted_url(call.url.clone(), digest, call.name.clone());
     sources::download(engine, wanted, &grant.user)
+}
+
+/// A file for other nodes: the index as it was signed, and the archives that it names. Everything else is as if it
+/// were not there.
+pub(super) fn open_shared(engine: &Engine, call: &OpenSharedFile) -> Result<Outcome, ApiError> {
+    let none = || ApiError::new(ErrorKind::NotFound, "there is no such file".to_owned());
+    if !engine.config.serve_templates {
+        return Err(none());
+    }
+    let folder = engine.config.data_dir.join("templates");
+    let file = index::open_shared(&folder, &call.file).map_err(|_| none())?;
+    let size = Bytes(file.metadata().map_err(|e| internal(&e))?.len());
+    let value = serde_json::to_value(size).map_err(|e| internal(&e))?;
+    Ok(Outcome { fds: vec![file.into()], ..Outcome::from(value) })
 }
 
 fn find<'a>(engine: &'a Engine, name: &SourceName) -> Result<&'a Source, Refusal> {

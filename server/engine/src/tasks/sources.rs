@@ -82,7 +82,15 @@ fn ask(engine: &Engine, handle: &Handle, source: &Source, seen: u64) -> Result<(
 
 fn fetch_list(engine: &Engine, handle: &Handle, source: &Source, file: &str) -> Result<Vec<u8>, Failure> {
     let url = format!("{}{file}", source.url);
-    let order = FetchOrder { url: &url, origin: &source.url, max: LIST_MAX, size: None, checksum: None };
+    let order = FetchOrder {
+        url: &url,
+        origin: &source.url,
+        max: LIST_MAX,
+        size: None,
+        // Nodes have certificates of their own making; the index has its signature.
+        any_certificate: source.kind == SourceKind::Index,
+        checksum: None,
+    };
     let mut download = Download::begin(engine, &format!("list-{}", source.name))?;
     let mut fetched = download.fetch(engine, handle, &order)?;
     let mut bytes = Vec::new();
@@ -97,6 +105,8 @@ pub(crate) struct Wanted {
     pub(crate) url: String,
     /// What an administrator has configured or typed: its host may have any address.
     pub(crate) origin: String,
+    /// Whether the server need not show a certificate that this host believes.
+    pub(crate) any_certificate: bool,
     /// Bytes, if somebody promised them.
     pub(crate) size: Option<Bytes>,
     /// What it must be.
@@ -123,6 +133,8 @@ pub(crate) fn download(engine: &Arc<Engine>, wanted: Wanted, user: &UserId) -> R
             origin: &wanted.origin,
             max: ARCHIVE_MAX,
             size: wanted.size,
+            // Whoever is at the other end, the checksum is of what was promised.
+            any_certificate: wanted.any_certificate,
             checksum: Some(&wanted.checksum),
         };
         let mut download = Download::begin(engine, &key)?;
@@ -210,5 +222,13 @@ pub(crate) fn remove_old_parts(engine: &Engine) {
 
 /// From what `kiste template import URL` says.
 pub(crate) fn wanted_url(url: String, sha256: Digest, name: Option<TemplateName>) -> Wanted {
-    Wanted { origin: url.clone(), url, size: None, checksum: Checksum::Sha256(sha256), name, version: None }
+    Wanted {
+        origin: url.clone(),
+        url,
+        any_certificate: false,
+        size: None,
+        checksum: Checksum::Sha256(sha256),
+        name,
+        version: None,
+    }
 }

@@ -65,6 +65,7 @@ impl Errand<'_> {
             origin: &url,
             max: source.max,
             size: None,
+            any_certificate: false,
             checksum: source.checksum.as_ref(),
         };
         let fetched = self.fetch(&order, name, &mut |progress| {
@@ -96,7 +97,14 @@ impl Errand<'_> {
         let mut fetch = |what: &str, url: &str| -> Result<String, BuildError> {
             let url = mirrored(self.mirrors, url);
             tell(Event::Line(format!("fetches {url}")));
-            let order = FetchOrder { url: &url, origin: &url, max: PROOF_MAX, size: None, checksum: None };
+            let order = FetchOrder {
+                url: &url,
+                origin: &url,
+                max: PROOF_MAX,
+                size: None,
+                any_certificate: false,
+                checksum: None,
+            };
             let folder = format!("{name}-{what}");
             self.fetch(&order, &folder, &mut |_| {})?;
             Ok(format!("{folder}/data"))

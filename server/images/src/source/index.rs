@@ -156,6 +156,21 @@ fn last_serial(path: &Path) -> u64 {
     index.map_or(0, |i| i.serial)
 }
 
+/// Opens the index, its signature, or an archive that it names.
+///
+/// # Errors
+/// When it is none of these, or cannot be read.
+pub fn open_shared(folder: &Path, name: &str) -> io::Result<File> {
+    let is_named = || -> io::Result<bool> {
+        let index: Index = serde_json::from_slice(&fs::read(folder.join(FILE))?)?;
+        Ok(is_plain_name(name) && index.templates.iter().any(|t| t.file == name))
+    };
+    if name == FILE || name == SIGNATURE || is_named()? {
+        return File::open(folder.join(name));
+    }
+    Err(io::ErrorKind::NotFound.into())
+}
+
 fn describe(path: &Path, file: String) -> io::Result<IndexEntry> {
     let mut archive = File::open(path)?;
     let sums = Sums::of(&mut archive)?;
@@ -235,6 +250,18 @@ mod tests {
         let serial = index.serial;
         let offers = offers(index, &source, "amd64");
         assert_eq!(offers[0].url, "https://a.example/t/debian-12-1.20260201.tar.zst");
+        for (name, is_open) in [
+            (FILE, true),
+            (SIGNATURE, true),
+            ("debian-12-1.20260201.tar.zst", true),
+            ("debian-12-1.20260101.tar.zst", false),
+            ("index.key", false),
+            ("notes.txt", false),
+            ("../index.json", false),
+            ("", false),
+        ] {
+            assert_eq!(open_shared(dir.path(), name).is_ok(), is_open, "{name}");
+        }
         // A second one in the same second is newer all the same.
         let (json, signature, _) = made(dir.path());
         assert_eq!(read(&json, &signature, &key, serial, NOW).unwrap().serial, serial + 1);

@@ -285,7 +285,7 @@ impl Agents {
                 .timeout_recv_response(Some(PATIENCE))
                 .timeout_per_read(Some(PATIENCE))
                 .proxy(proxy(scheme))
-                .tls_config(tls()?)
+                .tls_config(tls(plan.any_certificate)?)
                 .build())
         };
         let connector = DefaultConnector::default;
@@ -300,7 +300,7 @@ impl Agents {
     }
 }
 
-fn tls() -> Result<TlsConfig, String> {
+fn tls(any_certificate: bool) -> Result<TlsConfig, String> {
     let pem = match std::fs::read(CERTIFICATES) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
         other => other.map_err(|e| format!("cannot read {CERTIFICATES}: {e}"))?,
@@ -315,6 +315,7 @@ fn tls() -> Result<TlsConfig, String> {
     Ok(TlsConfig::builder()
         .root_certs(RootCerts::new_with_certs(&certificates))
         .unversioned_rustls_crypto_provider(provider)
+        .disable_verification(any_certificate)
         .build())
 }
 

@@ -313,6 +313,12 @@ calls! {
 
     /// Installed templates.
     Read ListTemplates {} -> Vec<ContainerTemplate>;
+    /// Opens a file of this node's signed index, or an archive that it names; its size, and it as a descriptor. Only
+    /// where the configuration gives them away.
+    Open OpenSharedFile {
+        /// Its name.
+        file: String,
+    } -> Bytes;
     /// Sources of templates.
     Read ListSources {} -> Vec<SourceView>;
     /// What they offered when they were last asked.

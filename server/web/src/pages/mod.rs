@@ -5,6 +5,7 @@
 pub(crate) mod account;
 pub(crate) mod container_templates;
 pub(crate) mod containers;
+pub(crate) mod shared;
 pub(crate) mod sources;
 pub(crate) mod tasks;
 
