@@ -2,6 +2,7 @@
 
 mod applications;
 mod containers;
+mod interface;
 mod node;
 mod sessions;
 pub(crate) mod tasks;

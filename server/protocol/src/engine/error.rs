@@ -98,6 +98,22 @@ fn kind(refusal: &Refusal) -> ErrorKind {
         | R::NotAMac { .. }
         | R::NotAForward { .. }
         | R::TooManyForwards { .. }
+        | R::NotALinkName { .. }
+        | R::NotANet0 { .. }
+        | R::Net0KeyUnknown { .. }
+        | R::Net0KeyLater { .. }
+        | R::NotALanAddress { .. }
+        | R::NotAGateway { .. }
+        | R::GatewayWithDhcp
+        | R::NotANameServer { .. }
+        | R::TooManyNameServers { .. }
+        | R::BridgeMissing
+        | R::NoBridge { .. }
+        | R::NotABridge { .. }
+        | R::OwnBridge { .. }
+        | R::OthersBridge { .. }
+        | R::ForwardsInLan
+        | R::LanNeeded { .. }
         | R::NotATemplateName { .. }
         | R::NotATaskId { .. }
         | R::NotAUser { .. }
