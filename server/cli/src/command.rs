@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use model::{
-    Bytes, Forward, Hostname, Refusal, TaskId, TemplateName, Vmid, limits::CpuLimit, source::SourceName,
+    Bytes, Forward, Hostname, Net0, Refusal, TaskId, TemplateName, Vmid, limits::CpuLimit, source::SourceName,
 };
 use protocol::engine::calls::ContainerRef;
 
@@ -313,6 +313,10 @@ pub struct CreateOptions {
     /// A port of the node that leads into it, such as 8081:80 or 5353:53/udp; may be given several times.
     #[arg(long = "forward", value_name = "NODE:CONTAINER")]
     pub forwards: Vec<Forward>,
+    /// Its interface, such as bridge=vmbr0,ip=dhcp or bridge=vmbr0,ip=192.168.1.50/24,gw=192.168.1.1 for an address
+    /// of its own in the LAN of that bridge; more keys: name=eth0, hwaddr, dns=A;B. Without it: on Kiste's own bridge.
+    #[arg(long, value_name = "KEY=VALUE,...")]
+    pub net0: Option<Net0>,
     /// Start it when it is made.
     #[arg(long)]
     pub start: bool,
@@ -349,6 +353,9 @@ pub struct SetOptions {
     /// Take all its port forwards away.
     #[arg(long, conflicts_with = "forwards")]
     pub no_forwards: bool,
+    /// Its interface, as at create, while it is stopped; name=eth0 plugs it into Kiste's own bridge again.
+    #[arg(long, value_name = "KEY=VALUE,...")]
+    pub net0: Option<Net0>,
 }
 
 fn zero_one(text: &str) -> Result<bool, String> {

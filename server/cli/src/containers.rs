@@ -43,9 +43,9 @@ pub(crate) fn create(session: &Session, options: &CreateOptions) -> Result<u8, C
         power: if options.start { PowerState::On } else { PowerState::Off },
         password: if options.password_stdin { Some(read_password()?) } else { None },
         ssh_keys,
-        mac: None,
         parameters: options.parameters.iter().map(|p| parameter(p)).collect::<Result<_, _>>()?,
         forwards: options.forwards.clone(),
+        net0: options.net0.clone(),
     })?;
     if !session.is_json && session.is_waiting {
         eprintln!("creating {} ({})", created.name, created.vmid);
@@ -83,7 +83,14 @@ pub(crate) fn set(session: &Session, options: SetOptions) -> Result<u8, CliError
         (all, false) => (!all.is_empty()).then_some(all),
     };
     let is_onboot = options.onboot;
-    let call = SetContainer { container: options.id, version: None, limits, is_onboot, forwards };
+    let call = SetContainer {
+        container: options.id,
+        version: None,
+        limits,
+        is_onboot,
+        forwards,
+        net0: options.net0,
+    };
     let detail = session.client.call(call)?;
     if session.is_json { show::json(&detail.config) } else { Ok(show_config(&detail)) }
 }
@@ -151,7 +158,9 @@ fn show_config(detail: &ContainerDetail) -> u8 {
         rows.push(("forwards", all.join(" ")));
     }
     if let Some(nic) = &config.nic {
-        rows.push(("address", nic.address.to_string()));
+        let all: Vec<String> = detail.summary.addresses.iter().map(ToString::to_string).collect();
+        rows.push(("net0", nic.to_net0().to_string()));
+        rows.push(("address", if all.is_empty() { "-".to_owned() } else { all.join(" ") }));
         rows.push(("mac", nic.mac.to_string()));
     }
     show::table(&["KEY", "VALUE"], rows.into_iter().map(|(key, value)| vec![key.to_owned(), value]))

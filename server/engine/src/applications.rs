@@ -14,7 +14,7 @@ use std::{
 };
 
 use model::{
-    ContainerConfig, Vmid,
+    ContainerConfig, Nic, Vmid,
     application::{Probe, fill},
     container::InstalledApplication,
     health::{FirstBoot, HealthChange, HealthState},
@@ -222,19 +222,19 @@ fn probe(
     config: &ContainerConfig,
     application: &InstalledApplication,
 ) -> Result<String, String> {
-    let address = config.nic.as_ref().map(|n| IpAddr::from(n.address));
+    let address = observe::addresses(engine, config).first().copied().map(IpAddr::from);
     let at = |port: u16| address.map(|a| SocketAddr::new(a, port)).ok_or("it has no address".to_owned());
     match application.about.health.as_ref().map(|h| &h.probe) {
         None => Ok(String::new()),
         Some(Probe::Http { port, path, status, contains }) => {
             let at = at(*port)?;
             let contains = fill(contains, &at.ip().to_string(), &application.values);
-            http(&format!("http://{at}{path}"), status, &contains)
+            from_near(engine, config, || http(&format!("http://{at}{path}"), status, &contains))
         }
         Some(Probe::Tcp { port }) => {
             let at = at(*port)?;
-            TcpStream::connect_timeout(&at, PATIENCE).map_err(|e| format!("{at}: {e}"))?;
-            Ok(format!("{at} answers"))
+            let connect = || TcpStream::connect_timeout(&at, PATIENCE).map_err(|e| format!("{at}: {e}"));
+            from_near(engine, config, || connect().map(|_| format!("{at} answers")))
         }
         Some(Probe::Command { argv }) => {
             let words: Vec<&str> = argv.iter().map(String::as_str).collect();
@@ -249,6 +249,20 @@ fn probe(
             }
         }
     }
+}
+
+/// Tries it from the host; where the container is in a LAN, in which the host may have no address at all, from the
+/// container's own network: that tells of the application, not of the way to it.
+fn from_near(
+    engine: &Engine,
+    config: &ContainerConfig,
+    connect: impl FnOnce() -> Result<String, String> + Send,
+) -> Result<String, String> {
+    if config.nic.as_ref().and_then(Nic::lan).is_none() {
+        return connect();
+    }
+    let info = engine.live().get(&config.vmid).cloned().ok_or("it does not run")?;
+    engine.runtime.in_network(&info, connect).map_err(|e| format!("its network cannot be entered: {e}"))?
 }
 
 fn http(url: &str, good: &[u16], contains: &str) -> Result<String, String> {

@@ -1,8 +1,8 @@
 //! What the kernel shows: status, figures, ends of containers.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{net::Ipv4Addr, sync::Arc, thread, time::Duration};
 
-use model::{Bytes, ContainerStatus, PowerState, Vmid, task::TaskKind};
+use model::{Bytes, ContainerConfig, ContainerStatus, PowerState, Vmid, task::TaskKind};
 use protocol::{
     ChannelError,
     engine::{
@@ -70,7 +70,7 @@ pub(crate) fn summary(engine: &Engine, row: &ContainerRow) -> ContainerSummary {
         memory_used_bytes: usage.stats.memory_used.0,
         cores: config.limits.cores.unwrap_or(engine.capacity.cores),
         cpu_usage: usage.cpu_usage,
-        addresses: config.nic.iter().map(|n| n.address.into()).collect(),
+        addresses: addresses(engine, config).into_iter().map(Into::into).collect(),
         template: config.template.clone(),
         uptime_s: usage.stats.uptime_s,
         onboot: config.is_onboot,
@@ -79,6 +79,16 @@ pub(crate) fn summary(engine: &Engine, row: &ContainerRow) -> ContainerSummary {
             .as_ref()
             .and_then(|_| crate::applications::seen(engine, config.vmid))
             .map(|s| s.health.state),
+    }
+}
+
+/// Its addresses: the instance's own as it was given, one in a LAN as it really is while the container runs.
+pub(crate) fn addresses(engine: &Engine, config: &ContainerConfig) -> Vec<Ipv4Addr> {
+    let Some(nic) = &config.nic else { return Vec::new() };
+    let info = engine.live().get(&config.vmid).cloned().filter(|_| nic.lan().is_some());
+    match info {
+        Some(info) => engine.runtime.addresses(&info),
+        None => nic.address().into_iter().collect(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! One module per kernel subject, named with the kernel's word. Functions take typed arguments and
 //! return an errno with what it was about; they never log, and never know what a container is.
 
+pub mod addresses;
 pub mod bpf;
 pub mod capabilities;
 pub mod cgroup;

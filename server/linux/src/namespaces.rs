@@ -53,6 +53,32 @@ pub fn join_all(pidfd: BorrowedFd<'_>) -> io::Result<()> {
     if unsafe { libc::setns(pidfd.as_raw_fd(), all) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Joins the network namespace of the process that has this id and was started at this time, in clock ticks since
+/// boot; for the calling thread only, which is best ended then.
+///
+/// # Errors
+/// `ESRCH` when it has ended, also when another one has got its id.
+pub fn join_network_of(pid: i32, start_ticks: u64) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+    let gone = || io::Error::from_raw_os_error(libc::ESRCH);
+    let pid = Pid::from_raw(pid).ok_or_else(gone)?;
+    // Held first and looked at then: what is held cannot come to mean another one.
+    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?;
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()))?;
+    // The second field may hold spaces and brackets; nothing behind the last bracket does.
+    let ticks =
+        stat.rsplit_once(')').and_then(|(_, rest)| rest.split_ascii_whitespace().nth(19)?.parse().ok());
+    if ticks != Some(start_ticks) {
+        return Err(gone());
+    }
+    // SAFETY: no memory is passed.
+    if unsafe { libc::setns(pidfd.as_raw_fd(), libc::CLONE_NEWNET) } == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
 /// Writes the id maps of a process in a fresh user namespace; `line` as in user_namespaces(7).
 ///
 /// # Errors

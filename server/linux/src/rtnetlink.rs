@@ -125,11 +125,8 @@ pub fn veth_message(host: &VethEnd, peer: &VethEnd, master: u32, mtu: u32) -> Ve
     VethMessage { bytes: message.finish(), netns_pid_offset }
 }
 
-/// Sends one message and waits for the kernel's answer.
-///
-/// # Errors
-/// The errno of the answer, such as `EEXIST` or `ENODEV`.
-pub fn send(message: &[u8]) -> io::Result<()> {
+/// Sends one message on a fresh socket, from which the answer is to be read.
+pub(crate) fn ask(message: &[u8]) -> io::Result<OwnedFd> {
     // SAFETY: no memory is passed.
     let fd =
         unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, libc::NETLINK_ROUTE) };
@@ -140,9 +137,15 @@ pub fn send(message: &[u8]) -> io::Result<()> {
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
     // SAFETY: the message is borrowed for the whole call; an unbound netlink socket sends to the kernel.
     let sent = unsafe { libc::send(socket.as_raw_fd(), message.as_ptr().cast(), message.len(), 0) };
-    if sent < 0 {
-        return Err(io::Error::last_os_error());
-    }
+    if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(socket) }
+}
+
+/// Sends one message and waits for the kernel's answer.
+///
+/// # Errors
+/// The errno of the answer, such as `EEXIST` or `ENODEV`.
+pub fn send(message: &[u8]) -> io::Result<()> {
+    let socket = ask(message)?;
     let mut answer = [0u8; 4096];
     // SAFETY: the buffer is ours and as long as we say.
     let n = unsafe { libc::recv(socket.as_raw_fd(), answer.as_mut_ptr().cast(), answer.len(), 0) };

@@ -28,6 +28,17 @@ pub struct Application {
     pub access: Option<Access>,
     /// Folders that hold what must outlive an upgrade.
     pub data: Vec<String>,
+    /// Whether other machines must reach it by an address of its own. Left out of manifests that do not say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lan: Option<LanNeed>,
+}
+
+/// How much an application needs an address of its own in the LAN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LanNeed {
+    /// It does not work without.
+    Required,
 }
 
 /// One thing that the first boot wants to know.

@@ -1,8 +1,8 @@
 //! A container: what is wanted of it and what is seen of it. Two types, compared only by the reconciler.
 
 use crate::{
-    Application, ContainerName, Forward, Hostname, Limits, TemplateName, Vmid, application::Values,
-    network::Nic, template::ImageRef,
+    Application, ContainerName, Forward, Hostname, Limits, TemplateName, Vmid, application::Values, nic::Nic,
+    template::ImageRef,
 };
 
 /// Everything that is decided about one container; the engine's database owns it.

@@ -9,7 +9,7 @@
 //! | [`bytes`], [`digest`], [`idmap`] | quantities, content digests, the two sides of an id map |
 //! | [`limits`] | memory, swap, CPU and process limits and the rule that checks them |
 //! | [`forward`] | a port of the node that leads into a container |
-//! | [`network`] | bridge, subnet, MAC address, interface |
+//! | [`network`], [`nic`] | bridge, subnet, MAC address, a container's interface |
 //! | [`container`], [`stats`] | configuration, status, what the kernel shows |
 //! | [`template`] | container templates: recipe, manifest, image |
 //! | [`application`] | parameters, ports, health and access of a template's application |
@@ -36,6 +36,7 @@ pub mod idmap;
 pub mod limits;
 pub mod name;
 pub mod network;
+pub mod nic;
 pub mod refusal;
 pub mod source;
 pub mod stats;
@@ -56,6 +57,7 @@ pub use idmap::{ContainerGid, ContainerUid, HostUid, IdMap};
 pub use limits::Limits;
 pub use name::{ContainerName, Hostname, NodeName};
 pub use network::{BridgeName, MacAddress, Subnet};
+pub use nic::{Net0, Nic};
 pub use refusal::Refusal;
 pub use task::TaskId;
 pub use template::TemplateName;

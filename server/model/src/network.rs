@@ -1,4 +1,4 @@
-//! The network's vocabulary: bridge, subnet, MAC address, a container's interface.
+//! The network's vocabulary: bridge, subnet, MAC address.
 
 use std::{net::Ipv4Addr, str::FromStr};
 
@@ -172,15 +172,6 @@ impl std::fmt::Display for Subnet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
     }
-}
-
-/// A container's interface as the database knows it; the name inside is `eth0`.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Nic {
-    /// Stable Ethernet address of the container's end.
-    pub mac: MacAddress,
-    /// Its only address.
-    pub address: Ipv4Addr,
 }
 
 #[cfg(test)]

@@ -53,6 +53,38 @@ pub enum Refusal {
     OfferedTwice { name: String, sources: String },
     #[error("{given:?} is no port forward: write NODE:CONTAINER or NODE:CONTAINER/udp, such as 8081:80")]
     NotAForward { given: String },
+    #[error("{given:?} is no name of a bridge: use 1 to 15 letters, digits, dot, dash or underscore")]
+    NotALinkName { given: String },
+    #[error(
+        "{given:?} is no interface: write name=eth0,bridge=vmbr0,ip=dhcp, or ip=192.168.1.50/24,gw=192.168.1.1"
+    )]
+    NotANet0 { given: String },
+    #[error("an interface has no key {key}: there are name, bridge, ip, gw, dns and hwaddr")]
+    Net0KeyUnknown { key: String },
+    #[error("the key {key} of an interface is not built yet: leave it out")]
+    Net0KeyLater { key: String },
+    #[error(
+        "{given:?} is no address for a machine in a LAN: write dhcp, or one with its prefix such as 192.168.1.50/24"
+    )]
+    NotALanAddress { given: String },
+    #[error(
+        "the gateway {given:?} is no other machine in {network}: write the address that the router has there"
+    )]
+    NotAGateway { given: String, network: String },
+    #[error(
+        "a gateway or name server was given without an address: by DHCP they come with it, else give the address too"
+    )]
+    GatewayWithDhcp,
+    #[error(
+        "{given:?} is no name server that a container can reach: write an IPv4 address that is not the loopback's"
+    )]
+    NotANameServer { given: String },
+    #[error("an interface may have {max} name servers")]
+    TooManyNameServers { max: usize },
+    #[error(
+        "address, gateway and name servers are for an interface in a LAN: name its bridge too, such as vmbr0"
+    )]
+    BridgeMissing,
     #[error("{given:?} is no task id: copy it from `kiste task list`")]
     NotATaskId { given: String },
     #[error(
@@ -137,6 +169,26 @@ pub enum Refusal {
     PortInUse { port: String },
     #[error("a container may have {max} port forwards")]
     TooManyForwards { max: usize },
+    #[error("there is no interface {name} on this node: `ip link show type bridge` lists its bridges")]
+    NoBridge { name: String },
+    #[error(
+        "{name} is an interface of this node but no bridge: make one that has it as a port, and name that"
+    )]
+    NotABridge { name: String },
+    #[error(
+        "{name} is this instance's own bridge, where it gives the addresses: leave the bridge out for that"
+    )]
+    OwnBridge { name: String },
+    #[error(
+        "{name} is the bridge of another instance of Kiste, which lets only its own containers in: name one of the LAN"
+    )]
+    OthersBridge { name: String },
+    #[error("a container with its own address in the LAN is reached there: take its port forwards away")]
+    ForwardsInLan,
+    #[error(
+        "{name} needs its own address in the LAN: name the LAN's bridge, such as --net0 bridge=vmbr0,ip=dhcp"
+    )]
+    LanNeeded { name: String },
     #[error("somebody else changed it meanwhile: load it again and repeat")]
     Stale,
     #[error("container {name} is {status}: cannot {deed} it now")]
@@ -226,6 +278,7 @@ pub enum Deed {
     Destroy,
     Exec,
     Console,
+    Rewire,
 }
 
 impl std::fmt::Display for Deed {
@@ -240,6 +293,7 @@ impl std::fmt::Display for Deed {
             Self::Destroy => "destroy (without --force)",
             Self::Exec => "run a command in",
             Self::Console => "open a console of",
+            Self::Rewire => "change the interface of",
         })
     }
 }
@@ -293,7 +347,21 @@ impl Refusal {
             Self::Taken { what: Thing::Port, .. }
             | Self::PortInUse { .. }
             | Self::NotAForward { .. }
-            | Self::TooManyForwards { .. } => "forwards",
+            | Self::TooManyForwards { .. }
+            | Self::ForwardsInLan => "forwards",
+            Self::NotALinkName { .. }
+            | Self::NoBridge { .. }
+            | Self::NotABridge { .. }
+            | Self::OwnBridge { .. }
+            | Self::OthersBridge { .. }
+            | Self::BridgeMissing => "lan_bridge",
+            Self::NotALanAddress { .. } | Self::Taken { what: Thing::Address, .. } => "lan_ip",
+            Self::NotAGateway { .. } | Self::GatewayWithDhcp => "lan_gateway",
+            Self::NotANameServer { .. } | Self::TooManyNameServers { .. } => "lan_dns",
+            Self::NotANet0 { .. }
+            | Self::Net0KeyUnknown { .. }
+            | Self::Net0KeyLater { .. }
+            | Self::LanNeeded { .. } => "network",
             Self::Taken { what: Thing::Vmid, .. } | Self::NotAVmid { .. } => "vmid",
             _ => return None,
         })

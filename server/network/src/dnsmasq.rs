@@ -139,9 +139,11 @@ pub(crate) fn write_hosts<'a>(
     fs::create_dir_all(&dir).map_err(|e| NetworkError::File(dir.clone(), e))?;
     let (mut dhcp, mut hosts) = (String::new(), String::new());
     for Endpoint { name, nic, .. } in endpoints {
+        // Those in a LAN are its own server's affair.
+        let Some(address) = nic.own_address() else { continue };
         // Writing to a String cannot fail.
-        let _ = writeln!(dhcp, "{},{},{name}", nic.mac, nic.address);
-        let _ = writeln!(hosts, "{} {name}", nic.address);
+        let _ = writeln!(dhcp, "{},{address},{name}", nic.mac);
+        let _ = writeln!(hosts, "{address} {name}");
     }
     write(&dir.join("dhcp-hosts"), &dhcp)?;
     write(&dir.join("hosts"), &hosts)

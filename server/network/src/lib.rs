@@ -4,12 +4,14 @@
 //! | --- | --- |
 //! | [`subnet`] | chooses a network that no route of the host covers |
 //! | [`rules`] | the nftables rule set |
+//! | [`lan`] | bridges of the host that containers may be plugged in |
 //! | [`probe()`] | tries all of it, out of sight |
 //! | [`dnsmasq`] | one DHCP and DNS server a bridge, found again after a restart |
 //!
 //! Everything is named after the bridge, so instances never meet. It knows no user and no task.
 
 mod dnsmasq;
+pub mod lan;
 mod probe;
 mod rules;
 pub mod subnet;
@@ -23,10 +25,16 @@ use std::{
 };
 
 use linux::rtnetlink::{self, VethEnd};
-use model::{BridgeName, ContainerName, Forward, Subnet, Vmid, network::Nic};
+use model::{
+    BridgeName, ContainerName, Forward, Subnet, Vmid,
+    nic::{LinkName, Nic},
+};
 use thiserror::Error;
 
 pub use probe::probe;
+
+/// Largest packet on the own bridge.
+const MTU: u32 = 1500;
 
 /// What an instance's network is to be.
 #[derive(Debug, Clone)]
@@ -41,7 +49,7 @@ pub struct NetworkSpec {
     pub server_cgroup: Option<PathBuf>,
 }
 
-/// One container on the bridge.
+/// One container on the bridge, or on one of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// Its number.
@@ -63,6 +71,9 @@ pub enum NetworkError {
     /// Two instances whose interfaces have the same beginning: the rules of each would drop the other's traffic.
     #[error("the interfaces of bridge {0} would be named as those of {1}: set another `bridge`")]
     Twin(BridgeName, BridgeName),
+    /// A bridge of the host that a container is plugged in.
+    #[error("cannot plug into the bridge {0} of this node: {why}", why = .1)]
+    Lan(LinkName, lan::Fault),
     /// The pair of interfaces of a container.
     #[error("cannot make the interface {0}")]
     Interface(String, #[source] io::Error),
@@ -243,15 +254,20 @@ impl Network {
     /// When the bridge is gone.
     pub fn prepare_nic(&self, endpoint: &Endpoint) -> Result<PreparedNic, NetworkError> {
         let bridge = &self.spec.bridge;
-        let failed = |e| NetworkError::Bridge(bridge.clone(), e);
-        let index = rtnetlink::link_index(bridge.as_str()).map_err(failed)?;
+        let (index, mtu) = match endpoint.nic.lan() {
+            None => {
+                let failed = |e| NetworkError::Bridge(bridge.clone(), e);
+                (rtnetlink::link_index(bridge.as_str()).map_err(failed)?, MTU)
+            }
+            Some(lan) => lan::port(&lan.bridge)?,
+        };
         let host_interface = bridge.host_interface(endpoint.vmid);
         let mut host_mac = endpoint.nic.mac.0;
         // Highest of all, so that the bridge never takes it for its own.
         host_mac[0] = 0xfe;
         let host = VethEnd { name: host_interface.clone(), mac: host_mac };
         let peer = VethEnd { name: "eth0".into(), mac: endpoint.nic.mac.0 };
-        let message = rtnetlink::veth_message(&host, &peer, index, 1500);
+        let message = rtnetlink::veth_message(&host, &peer, index, mtu);
         Ok(PreparedNic { host_interface, message: message.bytes, netns_pid_offset: message.netns_pid_offset })
     }
 

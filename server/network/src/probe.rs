@@ -3,7 +3,10 @@
 use std::{io, path::PathBuf, thread};
 
 use linux::rtnetlink::{self, VethEnd};
-use model::{BridgeName, Vmid, network::Nic};
+use model::{
+    BridgeName, Vmid,
+    nic::{Nic, Place},
+};
 use rustix::thread::gettid;
 
 use crate::{Endpoint, NetworkError, NetworkSpec, bridge_mac, rules};
@@ -35,7 +38,8 @@ fn try_all(bridge: &BridgeName) -> Result<(), NetworkError> {
         server_cgroup: None,
     };
     let Some(address) = spec.subnet.free_address(&std::collections::BTreeSet::new()) else { return Ok(()) };
-    let nic = Nic { mac: model::MacAddress([2, 0, 0, 0, 0, 1]), address };
+    let mac = model::MacAddress([2, 0, 0, 0, 0, 1]);
+    let nic = Nic { mac, place: Place::Address(address), is_due: false };
     let Ok(name) = "probe".parse() else { return Ok(()) };
     rules::apply(&spec, std::iter::once(&Endpoint { vmid: Vmid::FIRST, name, nic, forwards: Vec::new() }))
 }

@@ -2,7 +2,9 @@
 //!
 //! Two tables named after the bridge. `inet`: NAT, forwarding, and what containers may ask of the host
 //! (addresses by DHCP, names, ping; never the manager). `bridge`: each port may use its own MAC and
-//! IPv4 address only, for ARP and IP; DHCP answers come from us alone; no IPv6 until it is built.
+//! IPv4 address only, for ARP and IP; DHCP answers come from us alone; no IPv6 until it is built. That holds for
+//! ports on bridges of the host too, but for the address where the LAN's DHCP server gives it: it is not known
+//! beforehand, so such a port may use any. Nothing else is done there.
 //! All parts are typed values that cannot hold a space or a quote, so the text cannot be broken into.
 
 use std::{
@@ -49,18 +51,24 @@ fn run(text: &str) -> Result<(), NetworkError> {
     ))
 }
 
-/// A container's entry in the set `macs`, and in the set `owners`.
-fn entries(spec: &NetworkSpec, Endpoint { vmid, nic, .. }: &Endpoint) -> (String, String) {
-    let port = spec.bridge.host_interface(*vmid);
-    (format!("\"{port}\" . {}", nic.mac), format!("\"{port}\" . {} . {}", nic.mac, nic.address))
+/// A container's entry in the set `macs`, and the set with its other one: `owners` where its address is known,
+/// `roaming` where a DHCP server of the LAN gives it.
+fn entries(spec: &NetworkSpec, Endpoint { vmid, nic, .. }: &Endpoint) -> (String, (&'static str, String)) {
+    let port = format!("\"{}\"", spec.bridge.host_interface(*vmid));
+    let mac = format!("{port} . {}", nic.mac);
+    let other = match nic.address() {
+        Some(address) => ("owners", format!("{mac} . {address}")),
+        None => ("roaming", port),
+    };
+    (mac, other)
 }
 
 /// A change of both sets.
 fn elements(spec: &NetworkSpec, verb: &str, endpoint: &Endpoint) -> String {
-    let (mac, owner) = entries(spec, endpoint);
+    let (mac, (set, entry)) = entries(spec, endpoint);
     let bridge = &spec.bridge;
     let mut text = format!(
-        "{verb} element bridge {bridge} macs {{ {mac} }}\n{verb} element bridge {bridge} owners {{ {owner} }}\n"
+        "{verb} element bridge {bridge} macs {{ {mac} }}\n{verb} element bridge {bridge} {set} {{ {entry} }}\n"
     );
     for (protocol, entry) in forwards(endpoint) {
         let _ = writeln!(text, "{verb} element inet {bridge} forwards_{} {{ {entry} }}", protocol.as_str());
@@ -70,8 +78,11 @@ fn elements(spec: &NetworkSpec, verb: &str, endpoint: &Endpoint) -> String {
 
 /// A container's entries in the maps of forwarded ports.
 fn forwards(endpoint: &Endpoint) -> impl Iterator<Item = (Transport, String)> {
-    let address = endpoint.nic.address;
-    endpoint.forwards.iter().map(move |f| (f.protocol, format!("{} : {address} . {}", f.host, f.container)))
+    let address = endpoint.nic.own_address();
+    let entry = move |f: &model::Forward| {
+        address.map(|address| (f.protocol, format!("{} : {address} . {}", f.host, f.container)))
+    };
+    endpoint.forwards.iter().filter_map(entry)
 }
 
 /// Whether both tables are there with all that they must hold: a flush leaves them, but empty.
@@ -97,10 +108,12 @@ fn are_whole<'a>(
 ) -> bool {
     chain_lengths(listed) == chain_lengths(&ruleset(spec, endpoints.clone()))
         && endpoints.all(|endpoint| {
-            let (mac, owner) = entries(spec, endpoint);
-            // The text of one is the beginning of the other.
-            listed.contains(&owner)
-                && listed.matches(&mac).count() >= 2
+            let (mac, (_, entry)) = entries(spec, endpoint);
+            // The port stands in both sets, and the text of one entry is the beginning of the other.
+            let port = format!("\"{}\"", spec.bridge.host_interface(endpoint.vmid));
+            listed.contains(&mac)
+                && listed.contains(&entry)
+                && listed.matches(&port).count() >= 2
                 && forwards(endpoint).all(|(_, entry)| listed.contains(&entry))
         })
 }
@@ -174,11 +187,11 @@ fn ruleset<'a>(spec: &NetworkSpec, endpoints: impl Iterator<Item = &'a Endpoint>
     let bridge = &spec.bridge;
     let prefix = bridge.host_interface_prefix();
     let network = spec.subnet.network();
-    let (mut macs, mut owners, mut tcp, mut udp) = (vec![], vec![], vec![], vec![]);
+    let (mut macs, mut owners, mut roaming, mut tcp, mut udp) = (vec![], vec![], vec![], vec![], vec![]);
     for endpoint in endpoints {
-        let (mac, owner) = entries(spec, endpoint);
+        let (mac, (set, entry)) = entries(spec, endpoint);
         macs.push(mac);
-        owners.push(owner);
+        if set == "owners" { &mut owners } else { &mut roaming }.push(entry);
         for (protocol, entry) in forwards(endpoint) {
             match protocol {
                 Transport::Tcp => tcp.push(entry),
@@ -189,7 +202,7 @@ fn ruleset<'a>(spec: &NetworkSpec, endpoints: impl Iterator<Item = &'a Endpoint>
     let initial = |list: &[String]| {
         if list.is_empty() { String::new() } else { format!("elements = {{ {} }}", list.join(", ")) }
     };
-    let (macs, owners, tcp, udp) = (initial(&macs), initial(&owners), initial(&tcp), initial(&udp));
+    let [macs, owners, roaming, tcp, udp] = [&macs, &owners, &roaming, &tcp, &udp].map(|list| initial(list));
     format!(
         r#"table inet {bridge} {{}}
 delete table inet {bridge}
@@ -249,6 +262,10 @@ table bridge {bridge} {{
         type ifname . ether_addr . ipv4_addr
         {owners}
     }}
+    set roaming {{
+        type ifname
+        {roaming}
+    }}
     chain prerouting {{
         type filter hook prerouting priority filter; policy accept;
         iifname "{prefix}*" jump port
@@ -256,9 +273,11 @@ table bridge {bridge} {{
     chain port {{
         iifname . ether saddr != @macs drop
         ether type arp iifname . arp saddr ether . arp saddr ip @owners accept
+        ether type arp iifname @roaming iifname . arp saddr ether @macs accept
         ether type ip udp sport 67 drop
         ether type ip ip saddr 0.0.0.0 udp sport 68 udp dport 67 accept
         ether type ip iifname . ether saddr . ip saddr @owners accept
+        ether type ip iifname @roaming accept
         drop
     }}
 }}
@@ -269,7 +288,7 @@ table bridge {bridge} {{
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::network::Nic;
+    use model::nic::{Nic, Place};
 
     #[test]
     fn tables_that_drop_what_is_forwarded_are_named() {
@@ -289,7 +308,11 @@ mod tests {
         let endpoint = Endpoint {
             vmid: model::Vmid::FIRST,
             name: "web".parse().unwrap(),
-            nic: Nic { mac: "02:00:00:00:00:01".parse().unwrap(), address: "10.77.3.2".parse().unwrap() },
+            nic: Nic {
+                mac: "02:00:00:00:00:01".parse().unwrap(),
+                place: Place::Address("10.77.3.2".parse().unwrap()),
+                is_due: false,
+            },
             forwards: vec!["8081:80".parse().unwrap()],
         };
         (spec, endpoint)
@@ -301,12 +324,12 @@ mod tests {
         let text = ruleset(&spec, std::iter::once(&endpoint));
         let is_whole = |text: &str| are_whole(text, &spec, std::iter::once(&endpoint));
         assert!(is_whole(&text));
-        let (mac, owner) = entries(&spec, &endpoint);
+        let (mac, (_, owner)) = entries(&spec, &endpoint);
         let needed: Vec<&str> =
             text.lines().filter(|l| l.starts_with("        ") && !l.trim().is_empty()).collect();
         // What a set or map is of cannot be changed without taking it away, with all that uses it.
         let needed: Vec<&str> = needed.into_iter().filter(|l| !l.trim().starts_with("type i")).collect();
-        assert_eq!(needed.len(), 34, "{needed:#?}");
+        assert_eq!(needed.len(), 36, "{needed:#?}");
         for line in needed {
             assert!(!is_whole(&text.replacen(&format!("{line}\n"), "", 1)), "{line}");
         }
@@ -330,5 +353,26 @@ mod tests {
         assert!(text.contains("elements = { 8081 : 10.77.3.2 . 80 }"));
         assert!(text.contains("ip saddr 10.77.3.0/24 ip daddr != 10.77.3.0/24 masquerade"));
         assert!(!ruleset(&spec, std::iter::empty()).contains("elements"));
+    }
+
+    #[test]
+    fn a_port_in_a_lan_is_bound_to_what_is_known_of_it() {
+        let (spec, mut endpoint) = one();
+        let port = spec.bridge.host_interface(endpoint.vmid);
+        let mut lan = |ip: &str| {
+            let net0: model::Net0 = format!("bridge=br0,ip={ip}").parse().unwrap();
+            endpoint.nic.place = Place::Lan(net0.lan.unwrap());
+            let text = ruleset(&spec, std::iter::once(&endpoint));
+            assert!(are_whole(&text, &spec, std::iter::once(&endpoint)));
+            assert!(!text.contains("8081"), "nothing is forwarded to a LAN");
+            text
+        };
+        let fixed = lan("192.168.1.5/24");
+        assert!(fixed.contains(&format!("elements = {{ \"{port}\" . 02:00:00:00:00:01 . 192.168.1.5 }}")));
+        let roaming = lan("dhcp");
+        assert!(roaming.contains(&format!("elements = {{ \"{port}\" }}")));
+        assert!(roaming.contains(&format!("elements = {{ \"{port}\" . 02:00:00:00:00:01 }}")));
+        let without = roaming.replacen(&format!("elements = {{ \"{port}\" }}"), "", 1);
+        assert!(!are_whole(&without, &spec, std::iter::once(&endpoint)));
     }
 }

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use model::{Hostname, Vmid, idmap::IdMap};
+use model::{Hostname, Vmid, idmap::IdMap, nic::LanIp};
 
 use crate::viewer::TermSize;
 
@@ -99,8 +99,8 @@ pub enum ShimTask {
 pub enum Injection {
     /// Host name and the names of loopback: `/etc/hostname`, `/etc/hosts`.
     Hostname(Hostname),
-    /// DHCP on eth0, in the manner of the system found there.
-    Network,
+    /// DHCP or a given address on eth0, in the manner of the system found there.
+    Network(LanIp),
     /// Root's password as a crypt(5) hash.
     RootPassword(String),
     /// Public keys for root, one a line.
@@ -113,7 +113,7 @@ impl std::fmt::Debug for Injection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Hostname(_) => "Hostname",
-            Self::Network => "Network",
+            Self::Network(_) => "Network",
             Self::RootPassword(_) => "RootPassword",
             Self::SshKeys(_) => "SshKeys",
             Self::Parameters(_) => "Parameters",

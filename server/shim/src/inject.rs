@@ -4,6 +4,8 @@
 //! path it opens, through whatever symbolic link, ends inside the tree. It may allocate, since the
 //! shim is single-threaded.
 
+mod network;
+
 use std::{
     collections::BTreeMap,
     fs::{self, OpenOptions},
@@ -90,7 +92,7 @@ fn enter(socket: std::os::fd::BorrowedFd<'_>) -> Result<(), Failure> {
 fn apply(injection: &Injection) -> Result<(), Failure> {
     match injection {
         Injection::Hostname(name) => set_hostname(name).at("set the host name"),
-        Injection::Network => set_network().at("set up the network"),
+        Injection::Network(ip) => network::set(ip).at("set up the network"),
         Injection::RootPassword(hash) => set_password(hash).at("set the root password"),
         Injection::SshKeys(keys) => set_ssh_keys(keys).at("set the ssh keys"),
         Injection::Parameters(values) => set_parameters(values).at("hand over the parameters"),
@@ -129,51 +131,6 @@ fn set_hostname(name: &Hostname) -> io::Result<()> {
         "127.0.0.1\tlocalhost\n127.0.1.1\t{names}\n::1\tlocalhost ip6-localhost ip6-loopback\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n"
     );
     replace("/etc/hosts", 0o644, &hosts)
-}
-
-fn set_network() -> io::Result<()> {
-    if Path::new("/etc/network/interfaces").is_file() && Path::new("/sbin/ifup").exists() {
-        let text = read_bounded("/etc/network/interfaces")?;
-        if text.contains("eth0") {
-            return Ok(());
-        }
-        return replace(
-            "/etc/network/interfaces",
-            0o644,
-            &format!("{text}\nauto eth0\niface eth0 inet dhcp\n"),
-        );
-    }
-    let program = ["/usr/lib/systemd/systemd-networkd", "/lib/systemd/systemd-networkd"];
-    let folder = "/etc/systemd/network";
-    if !program.iter().any(|p| Path::new(p).exists()) {
-        return Ok(());
-    }
-    fs::create_dir_all(folder)?;
-    if !mentions_eth0(folder) {
-        let text =
-            "[Match]\nName=eth0\n\n[Network]\nDHCP=ipv4\n\n[DHCPv4]\nClientIdentifier=mac\nUseDomains=yes\n";
-        replace(&format!("{folder}/eth0.network"), 0o644, text)?;
-    }
-    enable("multi-user.target.wants", "systemd-networkd.service")?;
-    enable("sockets.target.wants", "systemd-networkd.socket")
-}
-
-/// What `systemctl enable` does; Debian ships networkd without.
-fn enable(target: &str, unit: &str) -> io::Result<()> {
-    let folder = format!("/etc/systemd/system/{target}");
-    fs::create_dir_all(&folder)?;
-    match std::os::unix::fs::symlink(format!("/lib/systemd/system/{unit}"), format!("{folder}/{unit}")) {
-        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
-        _ => Ok(()),
-    }
-}
-
-fn mentions_eth0(folder: &str) -> bool {
-    let Ok(entries) = fs::read_dir(folder) else { return false };
-    entries.flatten().take(100).any(|e| {
-        e.path().extension().is_some_and(|x| x == "network")
-            && read_bounded(&e.path().to_string_lossy()).is_ok_and(|t| t.contains("eth0"))
-    })
 }
 
 fn set_password(hash: &str) -> io::Result<()> {

@@ -53,6 +53,12 @@ fn put_forwards(c: &Connection, config: &ContainerConfig) -> Result<(), StoreErr
     Ok(())
 }
 
+/// What of an interface must be unique among all. An address in a LAN is not: there may be several LANs.
+fn addresses(config: &ContainerConfig) -> (Option<String>, Option<String>) {
+    let nic = config.nic.as_ref();
+    (nic.map(|n| n.mac.to_string()), nic.and_then(|n| n.own_address()).map(|a| a.to_string()))
+}
+
 fn power_word(power: PowerState) -> &'static str {
     match power {
         PowerState::On => "on",
@@ -74,7 +80,7 @@ impl Store {
         task: &str,
     ) -> Result<i64, StoreError> {
         let json = serde_json::to_string(config)?;
-        let (mac, address) = config.nic.as_ref().map(|n| (n.mac.to_string(), n.address.to_string())).unzip();
+        let (mac, address) = addresses(config);
         self.transaction(|c| {
             // Removal reads which layers are in use after the template's row is gone: one of both sees
             // the other.
@@ -144,7 +150,7 @@ impl Store {
     pub fn update_container(&self, config: &ContainerConfig) -> Result<ContainerConfig, StoreError> {
         let new = ContainerConfig { version: config.version + 1, ..config.clone() };
         let json = serde_json::to_string(&new)?;
-        let (mac, address) = new.nic.as_ref().map(|n| (n.mac.to_string(), n.address.to_string())).unzip();
+        let (mac, address) = addresses(&new);
         // The block of ids never changes: a running container's id map stands on it.
         let sql = "UPDATE containers SET name = ?3, mac = ?4, address = ?5, version = ?6, config = ?7 \
             WHERE vmid = ?1 AND version = ?2 AND id_slot = ?8";
@@ -246,7 +252,10 @@ fn numbers(connection: &Connection) -> Result<Vec<u32>, StoreError> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use model::{Limits, network::Nic};
+    use model::{
+        Limits,
+        nic::{Nic, Place},
+    };
 
     pub(crate) fn config(vmid: u32, name: &str) -> ContainerConfig {
         ContainerConfig {
@@ -259,7 +268,8 @@ pub(crate) mod tests {
             limits: Limits::default(),
             nic: Some(Nic {
                 mac: model::MacAddress([2, 0, 0, 0, 0, u8::try_from(vmid).unwrap()]),
-                address: Ipv4Addr::new(10, 0, 0, u8::try_from(vmid).unwrap()),
+                place: Place::Address(Ipv4Addr::new(10, 0, 0, u8::try_from(vmid).unwrap())),
+                is_due: false,
             }),
             is_onboot: false,
             application: None,
@@ -298,6 +308,11 @@ pub(crate) mod tests {
         let taken = |c: &ContainerConfig| matches!(store.update_container(c), Err(StoreError::Taken { .. }));
         assert!(taken(&ContainerConfig { name: "db".parse().unwrap(), ..web.clone() }));
         assert!(taken(&ContainerConfig { nic: config(101, "db").nic, ..web.clone() }));
+        let in_lan =
+            || Place::Lan("bridge=br0,ip=10.0.0.101/24".parse::<model::Net0>().unwrap().lan.unwrap());
+        let nic = web.nic.clone().map(|nic| Nic { place: in_lan(), ..nic });
+        let web = store.update_container(&ContainerConfig { nic, ..web }).unwrap();
+        assert_eq!(store.taken_addresses().unwrap(), [Ipv4Addr::new(10, 0, 0, 101)].into());
         store.update_container(&ContainerConfig { nic: None, ..web }).unwrap();
         assert_eq!(store.taken_addresses().unwrap(), [Ipv4Addr::new(10, 0, 0, 101)].into());
         assert_eq!(store.find_vmid("web").unwrap(), Some(Vmid::FIRST));
@@ -328,7 +343,8 @@ pub(crate) mod tests {
         let nic = |mac: u8| {
             Some(Nic {
                 mac: model::MacAddress([2, 0, 0, 0, 0, mac]),
-                address: Ipv4Addr::new(10, 0, 0, mac - 1),
+                place: Place::Address(Ipv4Addr::new(10, 0, 0, mac - 1)),
+                is_due: false,
             })
         };
         assert_eq!(

@@ -166,13 +166,13 @@ impl Store {
 /// Names the column of a failed uniqueness check, as the operator knows it.
 fn taken(error: rusqlite::Error, config: &model::ContainerConfig) -> StoreError {
     let rusqlite::Error::SqliteFailure(_, Some(text)) = &error else { return error.into() };
-    let address = config.nic.as_ref().map(|n| (n.mac, n.address));
+    let address = config.nic.as_ref().map(|n| (n.mac, n.own_address()));
     let (what, given) = match (text.rsplit('.').next(), address) {
         (Some("vmid"), _) => (Thing::Vmid, config.vmid.to_string()),
         (Some("name"), _) => (Thing::Name, config.name.to_string()),
         (Some("id_slot"), _) => (Thing::IdBlock, config.id_slot.to_string()),
         (Some("mac"), Some((mac, _))) => (Thing::Mac, mac.to_string()),
-        (Some("address"), Some((_, address))) => (Thing::Address, address.to_string()),
+        (Some("address"), Some((_, Some(address)))) => (Thing::Address, address.to_string()),
         _ => return error.into(),
     };
     StoreError::Taken { what, given }

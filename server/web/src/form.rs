@@ -82,6 +82,11 @@ impl Form {
         self.errors.push((name.to_owned(), why));
     }
 
+    /// Notes that a field must be filled in.
+    pub(crate) fn reject_missing(&mut self, name: &str) {
+        self.reject(name, self.language.text("field-missing"));
+    }
+
     /// Notes why a field's value is refused.
     pub(crate) fn refuse(&mut self, name: &str, refusal: &Refusal) {
         self.reject(name, self.language.refusal(refusal));

@@ -273,3 +273,56 @@ fn a_port_in_use_is_said_before_anything_is_made() {
     assert!(!k.dir().join("other").exists());
     k.finish();
 }
+
+#[test]
+fn the_create_form_asks_how_it_is_reached_and_reads_what_was_chosen() {
+    let Some(k) = Instance::start(31) else { return };
+    k.import_debian();
+    let admin = Visitor::new(&k, "admin");
+    admin.set_up();
+    let bridge = format!("{}b", k.name());
+    assert_eq!(run("ip", &["link", "add", &bridge, "type", "bridge"]).code, 0);
+    let form = admin.get("/containers/new?template=debian");
+    for needed in ["value=\"node\" checked", "value=\"forward\"", "value=\"lan\"", &bridge] {
+        assert!(form.text.contains(needed), "{needed}: {}", form.text);
+    }
+    let csrf = admin.csrf("/containers/new?template=debian");
+    let create = |name: &str, network: &str, bridge: &str, gateway: &str| {
+        let fields = [
+            ("csrf", &*csrf),
+            ("template", "debian"),
+            ("name", name),
+            ("memory", "200M"),
+            ("network", network),
+            ("forwards", "no forward"),
+            ("lan_bridge", bridge),
+            ("lan_ip", "192.0.2.60/24"),
+            ("lan_gateway", gateway),
+        ];
+        admin.post("/containers", &fields)
+    };
+    let refused = |page: Page, field: &str, why: &str| {
+        assert_eq!(page.status, 422, "{}", page.text);
+        let place = format!("id=\"{field}-error\">");
+        let (_, told) = page.text.split_once(&place).unwrap();
+        assert!(told.split('<').next().unwrap().contains(why), "{}", page.text);
+        // What was chosen stays chosen.
+        assert!(page.text.contains("value=\"lan\" checked") || field == "forwards", "{}", page.text);
+    };
+    refused(create("web", "forward", "", ""), "forwards", "is no port forward");
+    refused(create("web", "lan", "", ""), "lan_bridge", "must be filled in");
+    refused(create("web", "lan", "nosuch0", ""), "lan_bridge", "There is no interface nosuch0");
+    refused(create("web", "lan", &bridge, "192.0.3.1"), "lan_gateway", "no other machine in 192.0.2.0/24");
+    assert_eq!(create("web", "lan", &bridge, "192.0.2.1").status, 303);
+    k.wait_status("web", "stopped");
+    let summary = admin.get("/containers/web").text;
+    assert!(summary.contains(&format!("Bridge {bridge} · 192.0.2.60/24 → 192.0.2.1")), "{summary}");
+    assert_eq!(create("own", "node", &bridge, "nonsense").status, 303);
+    k.wait_status("own", "stopped");
+    assert!(admin.get("/containers/own").text.contains("own bridge</dd>"));
+    for name in ["web", "own"] {
+        k.ok(&["destroy", name]);
+    }
+    assert_eq!(run("ip", &["link", "del", &bridge]).code, 0);
+    k.finish();
+}

@@ -14,7 +14,7 @@ use protocol::engine::{
 };
 
 use super::containers;
-use crate::{Engine, access::Caller, applications, error::internal, error::unavailable};
+use crate::{Engine, access::Caller, applications, error::internal, error::unavailable, observe};
 
 /// Changes of health that a page shows.
 const HISTORY: u32 = 20;
@@ -24,7 +24,7 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(900);
 /// What the access card and the health of a container show; `None`: it has no application.
 pub(super) fn view(engine: &Engine, config: &ContainerConfig) -> Option<ApplicationView> {
     let installed = config.application.as_ref()?;
-    let address = config.nic.as_ref().map(|n| n.address.to_string()).unwrap_or_default();
+    let address = observe::addresses(engine, config).first().map(ToString::to_string).unwrap_or_default();
     let filled = |text: &String| fill(text, &address, &installed.values);
     let url = |text: &String| outside(engine, config, text).unwrap_or_else(|| filled(text));
     let access = installed.about.access.as_ref();

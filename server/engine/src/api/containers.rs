@@ -8,7 +8,7 @@ use model::{
     access::{ObjectPath, Privilege},
     application::{Parameter, Transport, Values},
     container::InstalledApplication,
-    network::Nic,
+    nic::Nic,
     refusal::{Deed, Thing},
     task::TaskKind,
     template::ContainerTemplate,
@@ -29,7 +29,7 @@ use runtime::ShimError;
 use serde_json::Value;
 use store::{ContainerRow, StoreError};
 
-use super::applications;
+use super::{applications, interface};
 use crate::{
     Engine,
     access::{Caller, Grant},
@@ -108,6 +108,13 @@ pub(super) fn create(
     let limits = call.limits.apply_to(defaults);
     limits.check(engine.capacity)?;
     check_forwards(engine, &call.forwards, &[])?;
+    let lan = interface::lan(engine, call.net0.as_ref())?;
+    if lan.is_some() {
+        // Who may make containers may not by that alone put them into any network of the host.
+        caller.authorise(Privilege::VmConfigNetwork, &call.vmid.map_or(ObjectPath::Vms, ObjectPath::Vm))?;
+    }
+    let title = if template.title.is_empty() { template.name.as_str() } else { &template.title };
+    interface::check_fit(Some(&template.application), title, lan.as_ref(), !call.forwards.is_empty())?;
     // Two creations at once must not choose the same.
     let _reserving = crate::lock(&engine.reserving);
     let vmid = match call.vmid {
@@ -116,12 +123,12 @@ pub(super) fn create(
     };
     let slots = engine.store().taken_slots().map_err(|e| internal(&e))?;
     let id_slot = engine.config.ids.free_slot(&slots)?;
-    let taken = engine.store().taken_addresses().map_err(|e| internal(&e))?;
-    let address = free(engine.subnet.free_address(&taken), Thing::Address)?;
-    let mac = match call.mac {
+    let place = interface::place(engine, lan, None)?;
+    let mac = match call.net0.as_ref().and_then(|net0| net0.mac) {
         Some(mac) => mac,
         None => MacAddress::from_random(auth::random::bytes().map_err(|e| internal(&e))?),
     };
+    let nic = Nic { mac, place, is_due: false };
     let config = ContainerConfig {
         vmid,
         name: name.clone(),
@@ -130,7 +137,7 @@ pub(super) fn create(
         image: template.image.clone(),
         id_slot,
         limits,
-        nic: Some(Nic { mac, address }),
+        nic: Some(nic.clone()),
         is_onboot: call.is_onboot,
         forwards: call.forwards.clone(),
         application: None,
@@ -139,7 +146,7 @@ pub(super) fn create(
     let uuid = auth::random::uuid().map_err(|e| internal(&e))?;
     let Told { application, secrets, values } = told(engine, call, &template, &config, &uuid)?;
     let config = ContainerConfig { application, ..config };
-    let mut injections = vec![Injection::Hostname(call.hostname.clone()), Injection::Network];
+    let mut injections = vec![Injection::Hostname(call.hostname.clone()), Injection::Network(nic.ip())];
     if let Some(password) = &call.password {
         let hash = auth::hash_root_password(password.reveal()).map_err(|error| match error {
             HashPasswordError::Refused(refusal) => refusal.into(),
@@ -277,7 +284,17 @@ pub(super) fn set(
     let old = row.config.limits;
     let forwards = call.forwards.clone().unwrap_or_else(|| row.config.forwards.clone());
     check_forwards(engine, &forwards, &row.config.forwards)?;
-    let config = ContainerConfig { limits, is_onboot, forwards, ..row.config.clone() };
+    // Two at once must not get the same address.
+    let _reserving = crate::lock(&engine.reserving);
+    let nic = match &call.net0 {
+        Some(asked) => interface::rewired(engine, &row, asked)?,
+        None => row.config.nic.clone(),
+    };
+    let installed = row.config.application.as_ref();
+    let title = installed.map_or("", |a| a.title.as_str());
+    let lan = nic.as_ref().and_then(Nic::lan);
+    interface::check_fit(installed.map(|a| &a.about), title, lan, !forwards.is_empty())?;
+    let config = ContainerConfig { limits, is_onboot, forwards, nic, ..row.config.clone() };
     let is_applied = engine.live().contains_key(&config.vmid) && limits != old;
     if is_applied {
         apply_live(engine, config.vmid, &limits, &old)?;
@@ -292,7 +309,9 @@ pub(super) fn set(
             error => internal(&error),
         }
     })?;
-    if let Some(endpoint) = crate::recover::endpoint(&config).filter(|_| call.forwards.is_some()) {
+    if let Some(endpoint) =
+        crate::recover::endpoint(&config).filter(|_| call.forwards.is_some() || call.net0.is_some())
+    {
         engine.network.admit(endpoint).map_err(|e| crate::error::unavailable(&e))?;
     }
     observe::tell(engine, config.vmid);
@@ -313,7 +332,7 @@ fn needed(call: &SetContainer) -> Vec<Privilege> {
         (l.memory_max.is_some() || l.swap_max.is_some(), Privilege::VmConfigMemory),
         (l.cores.is_some() || l.cpulimit.is_some() || l.cpuunits.is_some(), Privilege::VmConfigCpu),
         (l.pids_max.is_some() || call.is_onboot.is_some(), Privilege::VmConfigOptions),
-        (call.forwards.is_some(), Privilege::VmConfigNetwork),
+        (call.forwards.is_some() || call.net0.is_some(), Privilege::VmConfigNetwork),
     ]
     .into_iter()
     .filter_map(|(is_asked, privilege)| is_asked.then_some(privilege))

@@ -2,6 +2,7 @@
 
 mod applications;
 mod containers;
+mod interface;
 mod node;
 mod sessions;
 mod sources;

@@ -25,6 +25,7 @@ pub(super) fn get(engine: &Engine, caller: &Caller) -> Result<NodeView, ApiError
         cgroup_layout: engine.runtime.cgroup_layout().to_owned(),
         subnet: engine.subnet.to_string(),
         port_free: super::containers::free_port(engine),
+        bridges: network::lan::list(&engine.config.bridge),
     })
 }
 

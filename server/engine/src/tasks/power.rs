@@ -3,8 +3,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use model::{PowerState, TaskId, Vmid, access::UserId, task::TaskKind};
-use protocol::{engine::ApiError, shim::NicPlan};
+use model::{ContainerConfig, Nic, PowerState, TaskId, Vmid, access::UserId, task::TaskKind};
+use protocol::{
+    engine::ApiError,
+    shim::{Injection, NicPlan},
+};
 use runtime::{ContainerPlan, container::stop::Shutdown};
 use store::{ContainerRow, JournalEntry, StoreError};
 
@@ -70,8 +73,15 @@ pub(crate) fn plan(engine: &Engine, row: &ContainerRow) -> Result<ContainerPlan,
 /// Starts within a task, with what is stored now.
 fn start_now(engine: &Engine, handle: &Handle, vmid: Vmid) -> Result<(), Failure> {
     handle.step("start");
-    let row = find(engine, vmid)?;
-    let started = plan(engine, &row).and_then(|plan| engine.runtime.start(&plan).map_err(|e| chain(&e)));
+    let row = {
+        // A change of the interface ends before this or sees that the container is about to start.
+        let _changing = crate::lock(&engine.changing);
+        find(engine, vmid)?
+    };
+    let started = plan(engine, &row).and_then(|plan| {
+        tell_network(engine, &row, &plan)?;
+        engine.runtime.start(&plan).map_err(|e| chain(&e))
+    });
     let error = started.as_ref().err().map(String::as_str);
     let power = if error.is_none() { PowerState::On } else { PowerState::Off };
     let stored =
@@ -90,6 +100,16 @@ fn start_now(engine: &Engine, handle: &Handle, vmid: Vmid) -> Result<(), Failure
         handle.log(&format!("WARN: not enforced on this host: {limit}"));
     }
     stored.map_err(|e| chain(&e))
+}
+
+/// Tells the system inside of an interface that was changed while it was stopped.
+fn tell_network(engine: &Engine, row: &ContainerRow, plan: &ContainerPlan) -> Result<(), Failure> {
+    let Some(nic) = row.config.nic.as_ref().filter(|n| n.is_due) else { return Ok(()) };
+    engine.runtime.inject(plan, vec![Injection::Network(nic.ip())]).map_err(|e| chain(&e))?;
+    let _changing = crate::lock(&engine.changing);
+    let config = find(engine, row.config.vmid)?.config;
+    let nic = config.nic.clone().map(|nic| Nic { is_due: false, ..nic });
+    engine.store().update_container(&ContainerConfig { nic, ..config }).map(|_| ()).map_err(|e| chain(&e))
 }
 
 fn find(engine: &Engine, vmid: Vmid) -> Result<ContainerRow, Failure> {

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use model::{
-    Bytes, ContainerName, Forward, Hostname, Limits, TaskId, TemplateName, Vmid, access::UserId,
-    container::PowerState, finding::Finding, limits::CpuLimit, network::MacAddress, source::SourceName,
-    task::Task, template::ContainerTemplate,
+    Bytes, ContainerName, Forward, Hostname, Limits, Net0, TaskId, TemplateName, Vmid, access::UserId,
+    container::PowerState, finding::Finding, limits::CpuLimit, source::SourceName, task::Task,
+    template::ContainerTemplate,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -214,8 +214,8 @@ calls! {
         password: Option<Secret>,
         /// Root's public keys, one a line; empty: none.
         ssh_keys: String,
-        /// Its MAC address; `None`: a random one.
-        mac: Option<MacAddress>,
+        /// Its interface; `None`: on the instance's own bridge.
+        net0: Option<Net0>,
         /// What the template's first boot is told; secrets among it.
         parameters: BTreeMap<String, Secret>,
         /// Ports of the node that lead into it.
@@ -243,6 +243,8 @@ calls! {
         is_onboot: Option<bool>,
         /// Ports of the node that lead into it, all of them; `None`: as they are.
         forwards: Option<Vec<Forward>>,
+        /// Its interface, while it is stopped; `None`: as it is.
+        net0: Option<Net0>,
     } -> ContainerDetail;
     /// Start it.
     Change StartContainer {

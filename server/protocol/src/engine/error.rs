@@ -102,6 +102,22 @@ fn kind(refusal: &Refusal) -> ErrorKind {
         | R::NotAChecksum { .. }
         | R::OfferedTwice { .. }
         | R::TooManyForwards { .. }
+        | R::NotALinkName { .. }
+        | R::NotANet0 { .. }
+        | R::Net0KeyUnknown { .. }
+        | R::Net0KeyLater { .. }
+        | R::NotALanAddress { .. }
+        | R::NotAGateway { .. }
+        | R::GatewayWithDhcp
+        | R::NotANameServer { .. }
+        | R::TooManyNameServers { .. }
+        | R::BridgeMissing
+        | R::NoBridge { .. }
+        | R::NotABridge { .. }
+        | R::OwnBridge { .. }
+        | R::OthersBridge { .. }
+        | R::ForwardsInLan
+        | R::LanNeeded { .. }
         | R::NotATemplateName { .. }
         | R::NotATaskId { .. }
         | R::NotAUser { .. }

@@ -8,6 +8,7 @@ use model::{
     application::{Texts, Values},
     health::{FirstBoot, HealthChange, HealthState},
     limits::HostCapacity,
+    nic::LinkName,
     stats::ContainerStats,
 };
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,9 @@ pub struct NodeView {
     pub subnet: String,
     /// The next port of the node that could be forwarded.
     pub port_free: u16,
+    /// Bridges of the host that containers can be plugged in, by name.
+    #[serde(default)]
+    pub bridges: Vec<LinkName>,
 }
 
 /// A container as lists show it; `kiste list --json` prints these fields.

@@ -1,6 +1,7 @@
 //! One container, verb by verb.
 
 pub mod inject;
+pub mod inner_network;
 pub mod limits;
 pub mod reach;
 pub mod run;

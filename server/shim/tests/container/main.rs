@@ -271,7 +271,7 @@ fn settings_go_into_the_tree_and_nowhere_else() {
         Injection::Hostname("web.example".parse().unwrap()),
         Injection::RootPassword("$6$salt$hash".into()),
         Injection::SshKeys("ssh-ed25519 AAAA a@b".into()),
-        Injection::Network,
+        Injection::Network(model::nic::LanIp::Dhcp),
     ];
     assert_eq!(bench.run(&task(all)), LaunchReport::Injected);
     assert_eq!(fs::read_to_string(bench.own("etc/hostname")).unwrap(), "web.example\n");

@@ -140,7 +140,21 @@ new-name-help = Sein Name im Netz: Buchstaben, Ziffern und Bindestriche, etwa we
 memory-help = Etwa 512M oder 2G. { $name } könnten jetzt vergeben werden.
 cores-help = Leer: alle { $name } dieses Knotens.
 forwards = Ports von außen
-forwards-help = Leer: nur von diesem Knoten aus erreichbar. { $name } lässt andere Rechner über einen Port des Knotens hinein; mehrere mit Leerzeichen dazwischen.
+forwards-help = { $name } lässt andere Rechner über einen Port des Knotens hinein; mehrere mit Leerzeichen dazwischen.
+reach-node = Nur von diesem Knoten aus
+reach-forward = Einen Port des Knotens weiterleiten
+reach-lan = Eigene Adresse im LAN
+lan-bridge = Bridge
+lan-bridge-help = Eine Bridge dieses Knotens, in der das Kabel des LAN steckt:
+lan-bridge-none = Dieser Knoten hat noch keine Bridge, in der das Kabel des LAN steckt: Legen Sie eine an, etwa vmbr0.
+lan-ip = Adresse
+lan-ip-help = Leer: Der DHCP-Server des LAN vergibt sie. Sonst mit Präfix, etwa 192.168.1.50/24.
+lan-gateway = Gateway
+lan-gateway-help = Die Adresse des Routers; nur neben einer Adresse, die hier steht.
+interface-own = Eigene Bridge von Kiste
+interface-lan = Bridge { $name }
+interface-dhcp = Adresse über DHCP
+interface-due = ab dem nächsten Start
 new-access = Zugang
 new-access-help = Nichts davon ist nötig: Die Konsole auf dieser Seite geht ohne Passwort.
 new-password = Passwort für root
@@ -343,6 +357,16 @@ refusal-no-offer = Keine Quelle bietet { $name } an: Fragen Sie die Quellen neu,
 refusal-offered-twice = { $name } wird von { $sources } angeboten: Wählen Sie eine davon.
 refusal-not-a-forward = „{ $given }“ ist keine Portweiterleitung: Schreiben Sie KNOTEN:CONTAINER oder KNOTEN:CONTAINER/udp, etwa 8081:80.
 refusal-not-a-template-name = „{ $given }“ ist kein Vorlagenname: Nehmen Sie 1 bis 64 Zeichen aus a-z, 0-9, Punkt und Strich, am Anfang Buchstabe oder Ziffer.
+refusal-not-a-link-name = „{ $given }“ ist kein Name einer Bridge: 1 bis 15 Buchstaben, Ziffern, Punkt, Bindestrich oder Unterstrich.
+refusal-not-a-net0 = „{ $given }“ ist keine Schnittstelle: name=eth0,bridge=vmbr0,ip=dhcp schreiben, oder ip=192.168.1.50/24,gw=192.168.1.1.
+refusal-net0-key-unknown = Eine Schnittstelle hat keinen Schlüssel { $key }: Es gibt name, bridge, ip, gw, dns und hwaddr.
+refusal-net0-key-later = Der Schlüssel { $key } einer Schnittstelle ist noch nicht gebaut: Lassen Sie ihn weg.
+refusal-not-a-lan-address = „{ $given }“ ist keine Adresse für einen Rechner im LAN: dhcp schreiben, oder eine mit Präfix, etwa 192.168.1.50/24.
+refusal-not-a-gateway = Das Gateway „{ $given }“ ist kein anderer Rechner in { $network }: Schreiben Sie die Adresse, die der Router dort hat.
+refusal-gateway-with-dhcp = Gateway oder Nameserver wurde ohne Adresse angegeben: Über DHCP kommen sie mit ihr, sonst geben Sie auch die Adresse an.
+refusal-not-a-name-server = „{ $given }“ ist kein Nameserver, den ein Container erreicht: Schreiben Sie eine IPv4-Adresse, die nicht die eigene Schleife ist.
+refusal-too-many-name-servers = Eine Schnittstelle kann { $max } Nameserver haben.
+refusal-bridge-missing = Adresse, Gateway und Nameserver gehören zu einer Schnittstelle im LAN: Nennen Sie auch ihre Bridge, etwa vmbr0.
 refusal-not-a-task-id = „{ $given }“ ist keine Aufgabennummer: Öffnen Sie die Aufgabe aus der Liste.
 refusal-not-a-user = „{ $given }“ ist kein Benutzer: Nehmen Sie 1 bis 60 Buchstaben, Ziffern, Punkte, Striche oder Unterstriche und ein Realm wie bei admin@pve.
 refusal-not-an-ssh-key = „{ $given }“ ist kein öffentlicher SSH-Schlüssel: Jede Zeile beginnt wie ssh-ed25519 AAAA...
@@ -388,6 +412,12 @@ refusal-taken = { $what ->
     } { $given } ist vergeben: Wählen Sie etwas anderes.
 refusal-port-in-use = Den Port { $port } des Knotens benutzt schon ein Programm: Wählen Sie einen anderen.
 refusal-too-many-forwards = Ein Container kann { $max } Portweiterleitungen haben.
+refusal-no-bridge = Es gibt keine Schnittstelle { $name } auf diesem Knoten: `ip link show type bridge` zeigt seine Bridges.
+refusal-not-a-bridge = { $name } ist eine Schnittstelle dieses Knotens, aber keine Bridge: Machen Sie eine, die sie als Port hat, und nennen Sie die.
+refusal-own-bridge = { $name } ist die eigene Bridge dieser Instanz, auf der sie die Adressen vergibt: Lassen Sie die Bridge dafür weg.
+refusal-others-bridge = { $name } ist die Bridge einer anderen Instanz von Kiste, die nur ihre eigenen Container einlässt: Nennen Sie eine des LAN.
+refusal-forwards-in-lan = Ein Container mit eigener Adresse im LAN ist dort erreichbar: Nehmen Sie seine Portweiterleitungen weg.
+refusal-lan-needed = { $name } braucht eine eigene Adresse im LAN: Nennen Sie dessen Bridge, etwa mit --net0 bridge=vmbr0,ip=dhcp.
 refusal-stale = Jemand anderes hat es inzwischen geändert: Laden Sie es neu und wiederholen Sie es.
 refusal-wrong-status = Der Container { $name } ist { $status ->
         [creating] im Entstehen
@@ -407,6 +437,7 @@ refusal-wrong-status = Der Container { $name } ist { $status ->
         [resume] Fortsetzen
         [destroy] Löschen
         [exec] Einen Befehl ausführen
+        [rewire] Die Schnittstelle ändern
        *[console] Eine Konsole öffnen
     } geht jetzt nicht.
 refusal-busy = { $name } ist mit der Aufgabe { $task } beschäftigt: Warten Sie sie ab, oder brechen Sie sie ab.

@@ -140,7 +140,21 @@ new-name-help = Its name in the network: letters, digits and dashes, such as web
 memory-help = Such as 512M or 2G. { $name } could be handed out now.
 cores-help = Empty: all { $name } of this node.
 forwards = Ports from outside
-forwards-help = Empty: reachable from this node only. { $name } lets other machines reach it by a port of the node; several with blanks between them.
+forwards-help = { $name } lets other machines reach it by a port of the node; several with blanks between them.
+reach-node = From this node only
+reach-forward = Forward a port of the node
+reach-lan = Own address in the LAN
+lan-bridge = Bridge
+lan-bridge-help = A bridge of this node that the LAN's cable is plugged into:
+lan-bridge-none = This node has no bridge yet that the LAN's cable is plugged into: make one, such as vmbr0.
+lan-ip = Address
+lan-ip-help = Empty: the LAN's DHCP server gives one. Else with its prefix, such as 192.168.1.50/24.
+lan-gateway = Gateway
+lan-gateway-help = The router's address; only beside an address that is given here.
+interface-own = Kiste's own bridge
+interface-lan = Bridge { $name }
+interface-dhcp = address by DHCP
+interface-due = from the next start on
 new-access = Access
 new-access-help = None of these is needed: the console on this site works without a password.
 new-password = Password for root
@@ -343,6 +357,16 @@ refusal-no-offer = No source offers { $name }: `kiste template refresh` asks the
 refusal-offered-twice = { $name } is offered by { $sources }: write SOURCE/{ $name }.
 refusal-not-a-forward = “{ $given }” is no port forward: write NODE:CONTAINER or NODE:CONTAINER/udp, such as 8081:80.
 refusal-not-a-template-name = “{ $given }” is no template name: use 1 to 64 of a-z, 0-9, dot and dash, beginning with a letter or digit.
+refusal-not-a-link-name = “{ $given }” is no name of a bridge: use 1 to 15 letters, digits, dot, dash or underscore.
+refusal-not-a-net0 = “{ $given }” is no interface: write name=eth0,bridge=vmbr0,ip=dhcp, or ip=192.168.1.50/24,gw=192.168.1.1.
+refusal-net0-key-unknown = An interface has no key { $key }: there are name, bridge, ip, gw, dns and hwaddr.
+refusal-net0-key-later = The key { $key } of an interface is not built yet: leave it out.
+refusal-not-a-lan-address = “{ $given }” is no address for a machine in a LAN: write dhcp, or one with its prefix such as 192.168.1.50/24.
+refusal-not-a-gateway = The gateway “{ $given }” is no other machine in { $network }: write the address that the router has there.
+refusal-gateway-with-dhcp = A gateway or name server was given without an address: by DHCP they come with it, else give the address too.
+refusal-not-a-name-server = “{ $given }” is no name server that a container can reach: write an IPv4 address that is not the loopback's.
+refusal-too-many-name-servers = An interface may have { $max } name servers.
+refusal-bridge-missing = Address, gateway and name servers are for an interface in a LAN: name its bridge too, such as vmbr0.
 refusal-not-a-task-id = “{ $given }” is no task id: copy it from `kiste task list`.
 refusal-not-a-user = “{ $given }” is no user: use 1 to 60 letters, digits, dot, dash or underscore, and a realm such as admin@pve.
 refusal-not-an-ssh-key = “{ $given }” is no public ssh key: each line begins like ssh-ed25519 AAAA...
@@ -388,6 +412,12 @@ refusal-taken = { $what ->
     } { $given } is taken: choose another.
 refusal-port-in-use = Port { $port } of the node is in use by a program of its own: choose another.
 refusal-too-many-forwards = A container may have { $max } port forwards.
+refusal-no-bridge = There is no interface { $name } on this node: `ip link show type bridge` lists its bridges.
+refusal-not-a-bridge = { $name } is an interface of this node but no bridge: make one that has it as a port, and name that.
+refusal-own-bridge = { $name } is this instance's own bridge, where it gives the addresses: leave the bridge out for that.
+refusal-others-bridge = { $name } is the bridge of another instance of Kiste, which lets only its own containers in: name one of the LAN.
+refusal-forwards-in-lan = A container with its own address in the LAN is reached there: take its port forwards away.
+refusal-lan-needed = { $name } needs its own address in the LAN: name the LAN's bridge, such as --net0 bridge=vmbr0,ip=dhcp.
 refusal-stale = Somebody else changed it meanwhile: load it again and repeat.
 refusal-wrong-status = Container { $name } is { $status }: cannot { $deed ->
         [start] start
@@ -398,6 +428,7 @@ refusal-wrong-status = Container { $name } is { $status }: cannot { $deed ->
         [resume] resume
         [destroy] destroy (without --force)
         [exec] run a command in
+        [rewire] change the interface of
        *[console] open a console of
     } it now.
 refusal-busy = { $name } is busy with task { $task }: wait for it, or cancel it.

@@ -4,6 +4,7 @@ pub(crate) mod application;
 pub(crate) mod confirm;
 pub(crate) mod console;
 pub(crate) mod delete;
+mod interface;
 pub(crate) mod list;
 pub(crate) mod new;
 pub(crate) mod power;

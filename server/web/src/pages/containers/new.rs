@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use model::{
-    Bytes, Forward, Hostname, PowerState, Refusal, TemplateName, Vmid, application::Parameter,
-    limits::CpuLimit, template::ContainerTemplate,
+    Bytes, Hostname, PowerState, Refusal, TemplateName, Vmid,
+    application::{LanNeed, Parameter},
+    limits::CpuLimit,
+    template::ContainerTemplate,
 };
 use protocol::engine::{
     ApiError, ErrorKind, Secret,
@@ -14,7 +16,10 @@ use protocol::engine::{
     view::NodeView,
 };
 
-use super::application::{self, ParameterField};
+use super::{
+    application::{self, ParameterField},
+    interface,
+};
 use crate::{
     engine::EngineClient,
     error::PageError,
@@ -55,6 +60,7 @@ struct ContainerNewFormPage {
     title: String,
     parameters: Vec<ParameterField>,
     forwards_help: String,
+    bridges: Vec<String>,
 }
 
 /// The chosen template.
@@ -83,6 +89,9 @@ pub(crate) async fn show(
             ("cpuunits", "100".to_owned()),
             ("pids", "4096".to_owned()),
         ];
+        let is_lan_needed = template.application.lan == Some(LanNeed::Required);
+        let example = forward_example(node.as_ref(), &template);
+        defaults.extend(interface::defaults(node.as_ref(), example, is_lan_needed));
         let told = application::defaults(&template.application.parameters);
         defaults.extend(told.iter().map(|(name, value)| (name.as_str(), value.clone())));
         let form = Form::filled(who.visitor.language, &defaults);
@@ -146,6 +155,7 @@ fn form_page(
         host_cores: node.map(cores).unwrap_or_default(),
         has_advanced_error: advanced.iter().any(|name| !form.error(name).is_empty()),
         title: if template.title.is_empty() { template.name.to_string() } else { template.title.clone() },
+        bridges: node.iter().flat_map(|n| &n.bridges).map(ToString::to_string).collect(),
         forwards_help: f.t_with("forwards-help", &forward_example(node, template)),
         parameters: application::fields(f.language(), &template.application.parameters),
         f,
@@ -187,7 +197,7 @@ fn read(form: &mut Form, parameters: &[Parameter]) -> Option<CreateContainer> {
     let template = form.parse::<TemplateName>("template");
     let vmid = form.parse_optional::<Vmid>("vmid");
     let limits = read_limits(form);
-    let forwards = read_forwards(form);
+    let reach = interface::read(form);
     let password = form.raw("password");
     let password = (!password.is_empty()).then(|| Secret::new(password));
     if !form.is_ok() {
@@ -202,9 +212,9 @@ fn read(form: &mut Form, parameters: &[Parameter]) -> Option<CreateContainer> {
         power: if form.is_on("start") { PowerState::On } else { PowerState::Off },
         password,
         ssh_keys: form.raw("ssh_keys").to_owned(),
-        mac: None,
         parameters: application::read(form, parameters),
-        forwards,
+        forwards: reach.forwards,
+        net0: reach.net0,
     })
 }
 
@@ -218,19 +228,6 @@ pub(super) fn read_limits(form: &mut Form) -> LimitChanges {
         cpuunits: number(form, "cpuunits"),
         pids_max: number(form, "pids"),
     }
-}
-
-/// Forwards apart by blanks or commas.
-pub(super) fn read_forwards(form: &mut Form) -> Vec<Forward> {
-    let text = form.get("forwards").replace(',', " ");
-    let mut all = Vec::new();
-    for word in text.split_whitespace() {
-        match word.parse() {
-            Ok(forward) => all.push(forward),
-            Err(refusal) => form.refuse("forwards", &refusal),
-        }
-    }
-    all
 }
 
 fn number(form: &mut Form, name: &str) -> Option<u32> {

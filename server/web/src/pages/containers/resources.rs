@@ -6,10 +6,7 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 use protocol::engine::{ErrorKind, calls::SetContainer, view::ContainerDetail};
 
-use super::{
-    ContainerView, load,
-    new::{read_forwards, read_limits},
-};
+use super::{ContainerView, interface::read_forwards, load, new::read_limits};
 use crate::{
     engine::EngineClient,
     error::PageError,
@@ -146,6 +143,7 @@ pub(crate) async fn set(
             is_onboot: Some(form.is_on("onboot")),
             // A form that does not have the field leaves them as they are.
             forwards: Some(forwards).filter(|all| has_forwards && *all != detail.config.forwards),
+            net0: None,
         };
         match engine.call(&who.changing(form.get("csrf")), call).await {
             Ok(_) => {

@@ -5,7 +5,7 @@ use askama::Template;
 
 use protocol::engine::{Secret, view::ContainerDetail};
 
-use super::{ContainerView, application::ApplicationCard, load};
+use super::{ContainerView, application::ApplicationCard, interface, load};
 use crate::{
     engine::EngineClient,
     error::PageError,
@@ -22,6 +22,7 @@ struct ContainerShowPage {
     tiles: Vec<Tile>,
     hostname: String,
     mac: String,
+    interface: String,
     id_range: String,
     application: Option<ApplicationCard>,
     is_moving: bool,
@@ -50,6 +51,7 @@ pub(super) fn summary(f: Frame, detail: &ContainerDetail, password: Option<&Secr
         tiles: tiles(f.language(), &detail.summary, detail.usage.as_ref()),
         hostname: detail.config.hostname.to_string(),
         mac: detail.config.nic.as_ref().map_or_else(|| "–".to_owned(), |nic| nic.mac.to_string()),
+        interface: interface::describe(&f, detail.config.nic.as_ref()),
         id_range: format!("{}–{last}", detail.id_base),
         is_moving: application.as_ref().is_some_and(|a| a.is_moving),
         application,
