@@ -347,6 +347,9 @@ pub struct SetOptions {
     /// Whether it starts with the node: 0 or 1.
     #[arg(long, value_name = "0|1", value_parser = zero_one)]
     pub onboot: Option<bool>,
+    /// Whether it is restarted when its health check keeps failing: 0 or 1.
+    #[arg(long, value_name = "0|1", value_parser = zero_one)]
+    pub restart_unhealthy: Option<bool>,
     /// Ports of the node that lead into it, such as 8081:80, in place of those it has; acts at once.
     #[arg(long = "forward", value_name = "NODE:CONTAINER")]
     pub forwards: Vec<Forward>,

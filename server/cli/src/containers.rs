@@ -88,6 +88,7 @@ pub(crate) fn set(session: &Session, options: SetOptions) -> Result<u8, CliError
         version: None,
         limits,
         is_onboot,
+        restarts_unhealthy: options.restart_unhealthy,
         forwards,
         net0: options.net0,
     };
@@ -151,6 +152,7 @@ fn show_config(detail: &ContainerDetail) -> u8 {
         ("cpuunits", limits.cpuunits.to_string()),
         ("pids", limits.pids_max.to_string()),
         ("onboot", u8::from(config.is_onboot).to_string()),
+        ("restart-unhealthy", u8::from(config.restarts_unhealthy).to_string()),
         ("ids", format!("{}-{}", detail.id_base, detail.id_base.saturating_add(65_535))),
     ];
     if !config.forwards.is_empty() {

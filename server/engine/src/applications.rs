@@ -20,7 +20,7 @@ use model::{
     health::{FirstBoot, HealthChange, HealthState},
 };
 
-use crate::{Engine, clock, error::chain, lock, observe};
+use crate::{Engine, clock, error::chain, healing, lock, observe};
 
 /// How often it is looked who is due.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -135,6 +135,7 @@ impl Seen {
 fn look(engine: &Arc<Engine>, config: &ContainerConfig, application: &InstalledApplication) {
     let vmid = config.vmid;
     let first_boot = read_first_boot(engine, vmid);
+    let has_failed = first_boot.as_ref().is_some_and(|b| b.failed().is_some());
     let found = match first_boot.as_ref().and_then(FirstBoot::failed) {
         Some(step) => Err(format!("{} failed", step.name)),
         None if first_boot.as_ref().is_none_or(|b| !b.is_done()) => {
@@ -149,6 +150,10 @@ fn look(engine: &Arc<Engine>, config: &ContainerConfig, application: &InstalledA
         tracing::warn!(%vmid, error = %chain(&error), "a change of health could not be stored");
     }
     observe::tell(engine, vmid);
+    // A first boot that failed needs somebody who looks at it: it would fail again.
+    if config.restarts_unhealthy && !has_failed {
+        healing::heal(engine, vmid, &new);
+    }
 }
 
 /// A start of the engine or of the container is no change.

@@ -7,6 +7,7 @@
 //! | [`sign_in`] | throttle and console tickets |
 //! | [`api`] | one file a subject: from a call to a reply or a task |
 //! | [`tasks`] | long operations: steps, undo, journal, log |
+//! | [`healing`] | restarts what keeps being ill |
 //! | [`observe`] | what the kernel shows, as status and figures |
 //! | [`recover`] | after a crash: resume or undo, find running containers again |
 //! | [`doctor`] | checks of the host |
@@ -22,6 +23,7 @@ mod clock;
 pub mod doctor;
 mod error;
 mod events;
+mod healing;
 mod observe;
 mod recover;
 mod server;
@@ -84,6 +86,8 @@ pub struct Engine {
     readings: Mutex<BTreeMap<Vmid, protocol::engine::view::Usage>>,
     /// Applications, as last seen.
     seen: Mutex<applications::AllSeen>,
+    /// Those that were restarted because they were ill.
+    restarts: Mutex<BTreeMap<Vmid, healing::Restarts>>,
     /// For what is remembered of them.
     vault: auth::Vault,
     watcher: OnceLock<Watcher>,
@@ -178,6 +182,7 @@ impl Engine {
             live: Mutex::default(),
             readings: Mutex::default(),
             seen: Mutex::default(),
+            restarts: Mutex::default(),
             vault,
             watcher: OnceLock::new(),
             _lock: lock,

@@ -29,6 +29,9 @@ pub struct ContainerConfig {
     pub forwards: Vec<Forward>,
     /// Whether it starts with the node.
     pub is_onboot: bool,
+    /// Whether it is restarted when its health check keeps failing.
+    #[serde(default)]
+    pub restarts_unhealthy: bool,
     /// The application in it, when its template has one.
     #[serde(default)]
     pub application: Option<Box<InstalledApplication>>,

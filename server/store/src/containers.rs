@@ -272,6 +272,7 @@ pub(crate) mod tests {
                 is_due: false,
             }),
             is_onboot: false,
+            restarts_unhealthy: false,
             application: None,
             forwards: vec![],
             version: 1,

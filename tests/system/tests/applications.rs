@@ -250,6 +250,19 @@ fn a_first_boot_that_fails_says_so_and_can_be_tried_again() {
     let states: Vec<&str> =
         seen["history"].as_array().unwrap().iter().map(|c| c["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["healthy", "unhealthy", "healthy", "unhealthy"], "{seen}");
+    // Who wants that has it restarted when it stays ill.
+    k.ok(&["set", "one", "--restart-unhealthy", "1"]);
+    let _ = k.inside("one", "rm /root/served");
+    k.ok(&["reboot", "one"]);
+    k.wait("it is ill", || json(&k, &["status", "one", "--json"])["health"] == "unhealthy");
+    let restarts = || {
+        let all = json(&k, &["task", "list", "--json"]);
+        all.as_array().unwrap().iter().filter(|t| t["kind"] == "reboot").count()
+    };
+    let before = restarts();
+    k.wait("it is restarted", || restarts() > before);
+    let config = json(&k, &["set", "one", "--restart-unhealthy", "0", "--json"]);
+    assert_eq!(config["restarts_unhealthy"], false);
     k.finish();
 }
 

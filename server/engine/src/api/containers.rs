@@ -139,6 +139,7 @@ pub(super) fn create(
         limits,
         nic: Some(nic.clone()),
         is_onboot: call.is_onboot,
+        restarts_unhealthy: false,
         forwards: call.forwards.clone(),
         application: None,
         version: 1,
@@ -281,6 +282,7 @@ pub(super) fn set(
     let limits = call.limits.apply_to(row.config.limits);
     limits.check(engine.capacity)?;
     let is_onboot = call.is_onboot.unwrap_or(row.config.is_onboot);
+    let restarts_unhealthy = call.restarts_unhealthy.unwrap_or(row.config.restarts_unhealthy);
     let old = row.config.limits;
     let forwards = call.forwards.clone().unwrap_or_else(|| row.config.forwards.clone());
     check_forwards(engine, &forwards, &row.config.forwards)?;
@@ -294,7 +296,8 @@ pub(super) fn set(
     let title = installed.map_or("", |a| a.title.as_str());
     let lan = nic.as_ref().and_then(Nic::lan);
     interface::check_fit(installed.map(|a| &a.about), title, lan, !forwards.is_empty())?;
-    let config = ContainerConfig { limits, is_onboot, forwards, nic, ..row.config.clone() };
+    let config =
+        ContainerConfig { limits, is_onboot, restarts_unhealthy, forwards, nic, ..row.config.clone() };
     let is_applied = engine.live().contains_key(&config.vmid) && limits != old;
     if is_applied {
         apply_live(engine, config.vmid, &limits, &old)?;
@@ -331,7 +334,10 @@ fn needed(call: &SetContainer) -> Vec<Privilege> {
     [
         (l.memory_max.is_some() || l.swap_max.is_some(), Privilege::VmConfigMemory),
         (l.cores.is_some() || l.cpulimit.is_some() || l.cpuunits.is_some(), Privilege::VmConfigCpu),
-        (l.pids_max.is_some() || call.is_onboot.is_some(), Privilege::VmConfigOptions),
+        (
+            l.pids_max.is_some() || call.is_onboot.is_some() || call.restarts_unhealthy.is_some(),
+            Privilege::VmConfigOptions,
+        ),
         (call.forwards.is_some() || call.net0.is_some(), Privilege::VmConfigNetwork),
     ]
     .into_iter()

@@ -241,6 +241,8 @@ calls! {
         limits: LimitChanges,
         /// Whether it starts with the node; `None`: as it is.
         is_onboot: Option<bool>,
+        /// Whether it is restarted when its health check keeps failing; `None`: as it is.
+        restarts_unhealthy: Option<bool>,
         /// Ports of the node that lead into it, all of them; `None`: as they are.
         forwards: Option<Vec<Forward>>,
         /// Its interface, while it is stopped; `None`: as it is.

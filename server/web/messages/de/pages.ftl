@@ -83,6 +83,7 @@ peak = Höchstwert
 uptime = Läuft seit
 template = Vorlage
 onboot = Startet mit dem Knoten
+heal-label = Neu starten, wenn die Gesundheitsprüfung immer wieder scheitert
 onboot-label = Mit dem Knoten starten
 id-range = IDs auf dem Host
 in-use = belegt

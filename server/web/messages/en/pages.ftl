@@ -83,6 +83,7 @@ peak = peak
 uptime = Up for
 template = Template
 onboot = Starts with the node
+heal-label = Restart when its health check keeps failing
 onboot-label = Start with the node
 id-range = Ids on the host
 in-use = in use

@@ -36,6 +36,7 @@ struct ContainerResourcesPage {
     f: Frame,
     c: ContainerView,
     form: Form,
+    has_application: bool,
     rows: Vec<LimitRow>,
     version: u64,
     is_stale: bool,
@@ -64,6 +65,7 @@ fn stored(detail: &ContainerDetail) -> Vec<(&'static str, String)> {
         ("cpuunits", limits.cpuunits.to_string()),
         ("pids", limits.pids_max.to_string()),
         ("onboot", onboot.to_owned()),
+        ("heal", if detail.config.restarts_unhealthy { "1" } else { "" }.to_owned()),
         ("forwards", forwards.join(" ")),
     ]
 }
@@ -93,6 +95,7 @@ fn view(f: Frame, detail: &ContainerDetail, form: Form) -> ContainerResourcesPag
         rows: rows.collect(),
         c,
         form,
+        has_application: detail.config.application.is_some(),
         version: detail.config.version,
         is_stale: false,
         asks_below: false,
@@ -141,6 +144,8 @@ pub(crate) async fn set(
             version,
             limits,
             is_onboot: Some(form.is_on("onboot")),
+            // Shown with an application only.
+            restarts_unhealthy: detail.config.application.is_some().then(|| form.is_on("heal")),
             // A form that does not have the field leaves them as they are.
             forwards: Some(forwards).filter(|all| has_forwards && *all != detail.config.forwards),
             net0: None,
