@@ -5,6 +5,8 @@
 //! them a test is skipped aloud; with `KISTE_NO_SKIP` set, a skip is a failure.
 #![expect(clippy::print_stderr, clippy::unwrap_used, reason = "a test harness speaks and panics")]
 
+pub mod router;
+
 use std::{
     fs,
     path::{Path, PathBuf},

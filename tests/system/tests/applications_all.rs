@@ -1,7 +1,7 @@
 //! Templates that `scripts/test --all` builds and proves beside those of every run. Downloads packages.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
-use kiste_tests_system::Instance;
+use kiste_tests_system::{Instance, router::Router};
 use serde_json::Value;
 
 /// An instance when all templates are to be tried.
@@ -27,9 +27,14 @@ fn a_domain_controller_serves_names_tickets_and_files() {
     let Some(k) = all(69) else { return };
     k.copy_recipes(&["debian-12", "debian-13", "samba-ad-dc"]);
     k.ok(&["template", "build", "samba-ad-dc"]);
-    let words = ["create", "samba-ad-dc", "--name", "dc1", "--memory", "1024", "--param"];
-    assert!(k.refused(&words[..6]).contains("realm must be given"));
-    k.ok(&[&words[..], &["realm=ad.example.test", "--start"]].concat());
+    let words =
+        ["create", "samba-ad-dc", "--name", "dc1", "--memory", "1024", "--param", "realm=ad.example.test"];
+    assert!(k.refused(&words).contains("--net0"), "it serves a LAN, and says that it needs one");
+    let lan = Router::make(&k);
+    let net0 = format!("bridge={},ip=192.0.2.50/24,gw=192.0.2.1", lan.bridge);
+    let in_lan = ["--net0", net0.as_str()];
+    assert!(k.refused(&[&words[..6], &in_lan].concat()).contains("realm must be given"));
+    k.ok(&[&words[..], &in_lan, &["--start"]].concat());
     for user in ["bob", "eve"] {
         become_healthy(&k, "dc1");
         let card = json(&k, &["access", "dc1", "--reveal", "--json"]);
@@ -53,8 +58,14 @@ fn a_domain_controller_serves_names_tickets_and_files() {
         assert!((20_000..60_000).contains(&id), "{id}");
         assert_ne!(k.inside("dc1", "echo wrong | kinit Administrator >/dev/null 2>&1; echo $?"), "0");
         assert_eq!(k.boot("dc1"), "running");
+        // Names, tickets, directory and files are there for machines of the LAN.
+        for port in ["53", "88", "389", "445"] {
+            let knock = format!("exec 3<>/dev/tcp/192.0.2.50/{port} && echo open");
+            assert_eq!(lan.run(&["bash", "-c", &knock]), "open", "{port}");
+        }
         k.ok(&["reboot", "dc1"]);
     }
+    drop(lan);
     k.finish();
 }
 

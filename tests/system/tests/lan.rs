@@ -2,72 +2,13 @@
 //! the host, in which the host itself has no address.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::process::{Child, Command, Stdio};
-
-use kiste_tests_system::{Instance, run};
+use kiste_tests_system::{Instance, router::Router, run};
 use serde_json::Value;
 
 /// Answers with the address that it was called from.
 const SERVER: &str = r#"use IO::Socket::INET;
 my $s = IO::Socket::INET->new(LocalPort => 80, Listen => 5, ReuseAddr => 1) or die;
 while (my $c = $s->accept) { my $l = <$c>; print $c "HTTP/1.0 200 OK\r\n\r\nhello " . $c->peerhost . "\n"; close $c }"#;
-
-/// The router of a LAN, with its DHCP server, on a bridge of the host.
-struct Router {
-    bridge: String,
-    server: Child,
-}
-
-impl Router {
-    fn make(k: &Instance) -> Self {
-        let bridge = format!("{}b", k.name());
-        for words in [
-            format!("link add {bridge} type bridge"),
-            format!("link set {bridge} up"),
-            format!("netns add {bridge}"),
-            format!("link add {bridge}v type veth peer name lan0 netns {bridge}"),
-            format!("link set {bridge}v master {bridge} up"),
-            format!("-n {bridge} addr add 192.0.2.1/24 dev lan0"),
-            format!("-n {bridge} link set lan0 up"),
-        ] {
-            let done = run("ip", &words.split(' ').collect::<Vec<_>>());
-            assert_eq!(done.code, 0, "ip {words}: {}", done.err);
-        }
-        let leases = format!("--dhcp-leasefile={}", k.dir().join("lan-leases").display());
-        let server = Command::new("ip")
-            .args(["netns", "exec", &bridge, "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null"])
-            .args(["--interface=lan0", "--bind-interfaces", "--port=0", "--no-ping", "--dhcp-authoritative"])
-            .args(["--dhcp-range=192.0.2.100,192.0.2.150,1h", "--user=root", "--pid-file=", &leases])
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
-        Self { bridge, server }
-    }
-
-    fn run(&self, words: &[&str]) -> String {
-        run("ip", &[&["netns", "exec", &self.bridge], words].concat()).out
-    }
-
-    fn get(&self, url: &str) -> String {
-        self.run(&["curl", "-s", "-m5", "--noproxy", "*", url])
-    }
-
-    /// Ports of the bridge.
-    fn ports(&self) -> Vec<String> {
-        let links = run("ip", &["-o", "link", "show", "master", &self.bridge]).out;
-        let name = |line: &str| line.split(": ").nth(1).map(|n| n.split('@').next().unwrap().to_owned());
-        links.lines().filter_map(name).collect()
-    }
-}
-
-impl Drop for Router {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-        run("ip", &["netns", "del", &self.bridge]);
-        run("ip", &["link", "del", &self.bridge]);
-    }
-}
 
 fn address(k: &Instance, name: &str) -> Option<String> {
     k.status(name)["addresses"][0].as_str().map(str::to_owned)

@@ -1,9 +1,13 @@
 //! From a call to a reply: one file a subject. Each handler authorises every object named in its call.
 
 mod applications;
+mod changes;
+mod consoles;
 mod containers;
+mod forwards;
 mod interface;
 mod node;
+mod power;
 mod sessions;
 mod sources;
 pub(crate) mod tasks;
@@ -42,18 +46,18 @@ pub(crate) fn dispatch(
         R::ListContainers(_) => reply(&containers::list(engine, caller)?),
         R::GetContainer(call) => reply(&containers::get(engine, caller, call)?),
         R::CreateContainer(call) => reply(&containers::create(engine, caller, call)?),
-        R::SetContainer(call) => reply(&containers::set(engine, caller, call)?),
+        R::SetContainer(call) => reply(&changes::set(engine, caller, call)?),
         R::RevealPassword(call) => reply(&applications::reveal_password(engine, caller, call)?),
         R::RetryFirstBoot(call) => reply(&applications::retry_first_boot(engine, caller, call)?),
-        R::StartContainer(call) => reply(&containers::start(engine, caller, call)?),
-        R::ShutdownContainer(call) => reply(&containers::shutdown(engine, caller, call)?),
-        R::StopContainer(call) => reply(&containers::stop(engine, caller, call)?),
-        R::RebootContainer(call) => reply(&containers::reboot(engine, caller, call)?),
-        R::SuspendContainer(call) => reply(&containers::suspend(engine, caller, call)?),
-        R::ResumeContainer(call) => reply(&containers::resume(engine, caller, call)?),
-        R::DestroyContainer(call) => reply(&containers::destroy(engine, caller, call)?),
-        R::Exec(call) => containers::exec(engine, caller, call),
-        R::OpenConsole(call) => containers::open_console(engine, caller, call),
+        R::StartContainer(call) => reply(&power::start(engine, caller, call)?),
+        R::ShutdownContainer(call) => reply(&power::shutdown(engine, caller, call)?),
+        R::StopContainer(call) => reply(&power::stop(engine, caller, call)?),
+        R::RebootContainer(call) => reply(&power::reboot(engine, caller, call)?),
+        R::SuspendContainer(call) => reply(&power::suspend(engine, caller, call)?),
+        R::ResumeContainer(call) => reply(&power::resume(engine, caller, call)?),
+        R::DestroyContainer(call) => reply(&power::destroy(engine, caller, call)?),
+        R::Exec(call) => consoles::exec(engine, caller, call),
+        R::OpenConsole(call) => consoles::open_console(engine, caller, call),
         R::ListTemplates(_) => reply(&templates::list(engine, caller)?),
         R::NewSpool(_) => templates::new_spool(engine, caller),
         R::OpenSharedFile(call) => sources::open_shared(engine, call),

@@ -24,7 +24,7 @@ pub(super) fn get(engine: &Engine, caller: &Caller) -> Result<NodeView, ApiError
         disk_free: engine.pool.free_bytes(),
         cgroup_layout: engine.runtime.cgroup_layout().to_owned(),
         subnet: engine.subnet.to_string(),
-        port_free: super::containers::free_port(engine),
+        port_free: super::forwards::free_port(engine),
         bridges: network::lan::list(&engine.config.bridge),
     })
 }

@@ -14,7 +14,7 @@ use protocol::engine::{
 };
 use store::{SessionRow, StoreError};
 
-use super::containers;
+use super::consoles;
 use crate::{
     Engine,
     access::Caller,
@@ -170,7 +170,7 @@ pub(super) fn new_console_ticket(
     call: &NewConsoleTicket,
 ) -> Result<Secret, ApiError> {
     let session = session_of(caller)?;
-    let vmid = containers::find_console(engine, caller, &call.container)?;
+    let vmid = consoles::find_console(engine, caller, &call.container)?;
     let ticket =
         Ticket { session: session.token_hash.clone(), vmid, console: call.console, issued: clock::now() };
     let issued = engine.sign_in.issue(ticket).map_err(|e| internal(&e))?;
