@@ -23,6 +23,9 @@ use thirtyfour::{
     WebElement,
 };
 
+/// Password of the administrator that [`Browser::set_up`] makes.
+pub const PASSWORD: &str = "correct horse battery";
+
 /// How long anything may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -146,6 +149,16 @@ impl Browser {
             None
         })
         .await;
+    }
+
+    /// Makes the first administrator; `finish` is the button's text.
+    pub async fn set_up(&self, code: &str, finish: &str) {
+        self.go("/").await;
+        self.fill("#code", code).await;
+        self.fill("#password", PASSWORD).await;
+        self.fill("#again", PASSWORD).await;
+        self.press(finish).await;
+        self.find(".empty").await;
     }
 
     /// Types into a field, in place of what it holds.

@@ -9,7 +9,7 @@ mod sources;
 
 use std::{
     ffi::OsString,
-    io::{self, Read, Write},
+    io::{self, BufRead, Read, Write},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
 };
@@ -68,6 +68,13 @@ fn run_unpack(ids: IdMap, folder: &Path) -> io::Result<i32> {
         cpu_max_s: 3600,
     };
     sandbox::run(SingleThreaded::prove()?, &spec, |folder| i32::from(unpack_input(&folder)))
+}
+
+/// The plan that the engine has written to standard input; what stays open of it is the lifeline.
+fn read_plan<T: serde::de::DeserializeOwned>(max: u64) -> io::Result<T> {
+    let mut line = Vec::new();
+    io::stdin().lock().take(max).read_until(b'\n', &mut line)?;
+    Ok(serde_json::from_slice(&line)?)
 }
 
 fn tell(report: &Report) {

@@ -2,19 +2,8 @@
 //! archive that the system test of WordPress keeps.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use kiste_tests_browser::{Browser, Screen, travel};
+use kiste_tests_browser::{PASSWORD, Screen, travel};
 use kiste_tests_system::Instance;
-
-const PASSWORD: &str = "correct horse battery";
-
-async fn set_up(b: &mut Browser, code: &str, finish: &str) {
-    b.go("/").await;
-    b.fill("#code", code).await;
-    b.fill("#password", PASSWORD).await;
-    b.fill("#again", PASSWORD).await;
-    b.press(finish).await;
-    b.find(".empty").await;
-}
 
 fn with_wordpress(number: u8) -> Option<Instance> {
     let k = Instance::start(number)?;
@@ -28,7 +17,7 @@ fn an_administrator_gets_a_site_with_its_address_and_password() {
     let Some(k) = with_wordpress(43) else { return };
     let code = k.told("Setup code, good once: ");
     travel(k.address(), Screen::Desktop, "en", "wordpress", async |mut b| {
-        set_up(&mut b, &code, "Create the account").await;
+        b.set_up(&code, "Create the account").await;
         b.go("/containers/new").await;
         b.see_in(".template-card", "WordPress").await;
         b.click("a.template-card").await;

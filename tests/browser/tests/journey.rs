@@ -2,10 +2,8 @@
 //! and back to nothing; on a desktop in English, on a phone in German.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use kiste_tests_browser::{Browser, Screen, travel};
+use kiste_tests_browser::{Browser, PASSWORD, Screen, travel};
 use kiste_tests_system::Instance;
-
-const PASSWORD: &str = "correct horse battery";
 
 async fn set_up(mut b: Browser, code: &str, finish: &str) -> Browser {
     b.go("/").await;

@@ -3,20 +3,9 @@
 
 use std::{fs, path::Path};
 
-use kiste_tests_browser::{Browser, Screen, travel};
+use kiste_tests_browser::{Screen, travel};
 use kiste_tests_system::{Instance, run};
 use testkit::file_server::{Answer, FileServer};
-
-const PASSWORD: &str = "correct horse battery";
-
-async fn set_up(b: &mut Browser, code: &str, finish: &str) {
-    b.go("/").await;
-    b.fill("#code", code).await;
-    b.fill("#password", PASSWORD).await;
-    b.fill("#again", PASSWORD).await;
-    b.press(finish).await;
-    b.find(".empty").await;
-}
 
 /// A root file system that holds next to nothing, and its checksum.
 fn tiny(dir: &Path) -> (Vec<u8>, String) {
@@ -61,7 +50,7 @@ fn a_template_is_found_downloaded_and_a_lie_is_told() {
     server.put("/images/lie", Answer::File(lie));
     let code = k.told("Setup code, good once: ");
     travel(k.address(), Screen::Desktop, "en", "sources", async |mut b| {
-        set_up(&mut b, &code, "Create the account").await;
+        b.set_up(&code, "Create the account").await;
         b.click("nav.sidenav a[href='/sources']").await;
         b.see_in("table", "never").await;
         b.shot("before").await;
@@ -123,7 +112,7 @@ fn quellen_auf_dem_telefon() {
     let Some(k) = Instance::start_with(48, config) else { return };
     let code = k.told("Setup code, good once: ");
     travel(k.address(), Screen::Phone, "de", "quellen", async |mut b| {
-        set_up(&mut b, &code, "Konto anlegen").await;
+        b.set_up(&code, "Konto anlegen").await;
         b.go("/sources").await;
         b.press("Alle fragen").await;
         b.see_in("main", "cannot reach").await;

@@ -6,7 +6,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufRead, BufReader, BufWriter, Read},
+    io::{self, BufReader, BufWriter},
     os::fd::AsFd,
     path::{Path, PathBuf},
 };
@@ -19,7 +19,7 @@ use model::{
 };
 use rustix::fs::Mode;
 
-use super::{mmdebstrap, sources, tell};
+use super::{mmdebstrap, read_plan, sources, tell};
 use crate::{
     archive,
     build::{ARCHIVE, PARENT},
@@ -37,10 +37,8 @@ const WORK: &str = "/work";
 
 /// Reads the plan and does it, confined.
 pub(super) fn run(ids: IdMap, folder: &Path) -> io::Result<i32> {
-    let mut line = Vec::new();
+    let plan: BuildPlan = read_plan(PLAN_MAX)?;
     let stdin = io::stdin();
-    stdin.lock().take(PLAN_MAX).read_until(b'\n', &mut line)?;
-    let plan: BuildPlan = serde_json::from_slice(&line)?;
     let scratch = if linux::memory::meminfo("MemAvailable") > SCRATCH / 2 * 3 {
         Scratch::Memory
     } else {

@@ -5,7 +5,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead, Read, Seek, Write},
+    io::{self, Read, Seek, Write},
     net::SocketAddr,
     os::fd::{AsFd, OwnedFd},
     path::Path,
@@ -28,7 +28,7 @@ use ureq::{
 };
 use url::Url;
 
-use super::tell;
+use super::{read_plan, tell};
 use crate::{
     fetch::{FetchPlan, PART, is_public, route},
     report::Report,
@@ -49,10 +49,8 @@ const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// Reads the plan and does it, confined.
 pub(super) fn run(ids: IdMap, folder: &Path) -> io::Result<i32> {
-    let mut line = Vec::new();
+    let plan: FetchPlan = read_plan(PLAN_MAX)?;
     let stdin = io::stdin();
-    stdin.lock().take(PLAN_MAX).read_until(b'\n', &mut line)?;
-    let plan: FetchPlan = serde_json::from_slice(&line)?;
     let spec = sandbox::Sandbox {
         map_line: &ids.map_line(),
         host_id: ids.base().0,

@@ -4,8 +4,7 @@
 //! counts is the fingerprint, which the engine has from a recipe or the configuration.
 
 use std::{
-    fs,
-    io::{self, BufRead, Read},
+    fs, io,
     os::fd::AsFd,
     path::Path,
     process::{Command, Stdio},
@@ -15,7 +14,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use linux::{process::SingleThreaded, sandbox};
 use model::idmap::IdMap;
 
-use super::tell;
+use super::{read_plan, tell};
 use crate::{report::Report, signature::SignaturePlan};
 
 /// The tool, and its package.
@@ -27,10 +26,8 @@ const WORK: &str = "/work";
 
 /// Reads the plan and does it, confined.
 pub(super) fn run(ids: IdMap, folder: &Path) -> io::Result<i32> {
-    let mut line = Vec::new();
+    let plan: SignaturePlan = read_plan(PLAN_MAX)?;
     let stdin = io::stdin();
-    stdin.lock().take(PLAN_MAX).read_until(b'\n', &mut line)?;
-    let plan: SignaturePlan = serde_json::from_slice(&line)?;
     let spec = sandbox::Sandbox {
         map_line: &ids.map_line(),
         host_id: ids.base().0,
