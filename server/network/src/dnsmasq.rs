@@ -6,6 +6,7 @@
 use std::{
     fmt::Write as _,
     fs, io,
+    net::Ipv4Addr,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -80,6 +81,29 @@ pub(crate) fn ensure(spec: &NetworkSpec) -> Result<Server, NetworkError> {
         }
     }
     Ok(server)
+}
+
+/// Makes the server forget who had an address. One that was killed gives nothing back, and the next container with
+/// that address would get none for as long as the lease lasts. A running server cannot be told: it is started anew.
+pub(crate) fn release(
+    spec: &NetworkSpec,
+    server: Option<Server>,
+    address: Ipv4Addr,
+) -> Result<Option<Server>, NetworkError> {
+    let path = folder(spec).join("leases");
+    let leases = fs::read_to_string(&path).unwrap_or_default();
+    // Expiry, Ethernet address, address, name, client id.
+    let is_its = |line: &&str| line.split(' ').nth(2) == Some(address.to_string().as_str());
+    if !leases.lines().any(|line| is_its(&line)) {
+        return Ok(server);
+    }
+    if let Some(server) = server {
+        let _ = pidfd_send_signal(&server.pidfd, Signal::TERM);
+        server.ends_within(5);
+    }
+    let others: String = leases.lines().filter(|line| !is_its(line)).flat_map(|line| [line, "\n"]).collect();
+    write(&path, &others)?;
+    ensure(spec).map(Some)
 }
 
 /// Ends the server and removes its files.

@@ -183,7 +183,11 @@ impl Network {
         match served.endpoints.insert(endpoint.vmid, endpoint.clone()) {
             Some(old) if old != endpoint => {
                 let change = rules::replace(&self.spec, &old, &endpoint);
-                self.follow(&served, change)
+                self.follow(&served, change)?;
+                if (old.nic.mac, old.nic.own_address()) != (endpoint.nic.mac, endpoint.nic.own_address()) {
+                    self.release(&mut served, &old);
+                }
+                Ok(())
             }
             _ => {
                 let change = rules::admit(&self.spec, &endpoint);
@@ -202,13 +206,23 @@ impl Network {
             Some(gone) if !served.is_removed => {
                 let change = rules::expel(&self.spec, &gone);
                 let done = self.follow(&served, change);
-                if done.is_err() {
+                match done {
+                    Ok(()) => self.release(&mut served, &gone),
                     // Still to be done when it is tried again.
-                    served.endpoints.insert(vmid, gone);
+                    Err(_) => drop(served.endpoints.insert(vmid, gone)),
                 }
                 done
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Frees the address that somebody had; a server that does not come back is started by the next `keep_server`.
+    fn release(&self, served: &mut Served, gone: &Endpoint) {
+        let Some(address) = gone.nic.own_address() else { return };
+        match dnsmasq::release(&self.spec, served.server.take(), address) {
+            Ok(server) => served.server = server,
+            Err(error) => tracing::warn!(%address, %error, "its lease could not be taken back"),
         }
     }
 

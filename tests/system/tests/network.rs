@@ -157,3 +157,20 @@ fn a_chosen_network_that_a_route_has_come_over_is_noticed() {
     drop(link);
     k.finish();
 }
+
+#[test]
+fn who_gets_the_address_of_one_that_is_gone_really_gets_it() {
+    let Some(k) = Instance::start(80) else { return };
+    k.import_debian();
+    let mut addresses = Vec::new();
+    for name in ["first", "second"] {
+        k.ok(&["create", "debian", "--name", name, "--memory", "256", "--start"]);
+        assert_eq!(k.boot(name), "running");
+        k.wait("its address is there", || k.inside(name, "hostname -I").starts_with("10."));
+        addresses.push(k.inside(name, "hostname -I").trim().to_owned());
+        // Killed: it gives nothing back.
+        k.ok(&["destroy", name, "--force"]);
+    }
+    assert_eq!(addresses[0], addresses[1]);
+    k.finish();
+}
