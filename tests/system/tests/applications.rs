@@ -261,6 +261,10 @@ fn a_first_boot_that_fails_says_so_and_can_be_tried_again() {
     };
     let before = restarts();
     k.wait("it is restarted", || restarts() > before);
+    k.wait("and that is over", || {
+        let all = json(&k, &["task", "list", "--json"]);
+        all.as_array().unwrap().iter().all(|t| t["state"] != "running")
+    });
     let config = json(&k, &["set", "one", "--restart-unhealthy", "0", "--json"]);
     assert_eq!(config["restarts_unhealthy"], false);
     k.finish();
