@@ -209,6 +209,14 @@ pub enum TemplateCommand {
         /// The recipe's name.
         name: TemplateName,
     },
+    /// Make a template from a container that is stopped or suspended: its work goes on, its identity and secrets do not.
+    Create {
+        /// Number or name of the container.
+        container: ContainerRef,
+        /// Name of the new template.
+        #[arg(long)]
+        name: TemplateName,
+    },
     /// Import an archive: one of ours, or any root file system as .tar.zst, .tar.xz, .tar.gz or .tar.bz2.
     Import {
         /// The archive: a file, or its http or https address.

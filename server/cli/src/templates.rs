@@ -8,8 +8,8 @@ use model::{
 };
 use protocol::engine::{
     calls::{
-        BuildTemplate, DownloadTemplate, ImportTemplate, ImportTemplateUrl, ListOffers, ListRecipes,
-        ListSources, ListTemplates, RefreshSources, RemoveTemplate,
+        BuildTemplate, CreateTemplate, DownloadTemplate, ImportTemplate, ImportTemplateUrl, ListOffers,
+        ListRecipes, ListSources, ListTemplates, RefreshSources, RemoveTemplate,
     },
     client::Caller,
     view::{AvailableRecipe, OfferView, SourceView},
@@ -32,6 +32,12 @@ pub(crate) fn run(session: &Session, verb: TemplateCommand) -> Result<u8, CliErr
         TemplateCommand::List => list(session),
         TemplateCommand::Parameters { name } => parameters(session, &name),
         TemplateCommand::Build { name } => build(session, name),
+        TemplateCommand::Create { container, name } => {
+            let task = session.client.call(CreateTemplate { container, name: name.clone() })?;
+            tasks::follow(session, &task)?;
+            eprintln!("Next: kiste create {name} NAME");
+            Ok(0)
+        }
         TemplateCommand::Import { file, sha256, name } => match url_of(&file) {
             Some(url) => import_url(session, url, sha256, name),
             None if sha256.is_some() => {

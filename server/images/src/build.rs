@@ -112,9 +112,9 @@ pub enum BuildError {
 /// A finished archive that is kept by [`Built::keep`] or goes away.
 #[derive(Debug)]
 pub struct Built<'a> {
-    staging: Staging<'a>,
-    archive: File,
-    name: String,
+    pub(crate) staging: Staging<'a>,
+    pub(crate) archive: File,
+    pub(crate) name: String,
 }
 
 /// What builds need of the host: path and Debian's package.
@@ -208,7 +208,7 @@ impl Built<'_> {
     }
 }
 
-fn archive_name(name: &TemplateName, version: &str) -> String {
+pub(crate) fn archive_name(name: &TemplateName, version: &str) -> String {
     format!("{name}-{version}.tar.zst")
 }
 
@@ -245,7 +245,7 @@ fn plan(order: &Order<'_>, sources: Vec<SourcePlan>, records: Vec<SourceRecord>)
 }
 
 /// Puts a copy where the worker can read it.
-fn lend(archive: &Path, copy: &Path) -> io::Result<()> {
+pub(crate) fn lend(archive: &Path, copy: &Path) -> io::Result<()> {
     fs::copy(archive, copy)?;
     fs::set_permissions(copy, Permissions::from_mode(0o644))
 }

@@ -152,7 +152,7 @@ impl ImageStore {
     }
 
     /// Moves a tree to its place; one that is there already is the same, by its digest.
-    fn put_layer(&self, from: &Path, digest: &Digest) -> Result<(), ImportError> {
+    pub(crate) fn put_layer(&self, from: &Path, digest: &Digest) -> Result<(), ImportError> {
         let layers = self.data_dir.join("layers");
         let to = layers.join(digest.as_str());
         if to.exists() {

@@ -5,6 +5,8 @@
 //! takes owner and mode of a folder from the uppermost layer that has it: a layer holds every folder above
 //! what it holds.
 
+mod forget;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
@@ -127,17 +129,37 @@ pub(crate) fn write_difference(
     out: impl Write,
     date: u64,
 ) -> io::Result<()> {
-    let below = index(parent)?;
-    let all = index(tree)?;
+    write_changes(&index(parent)?, &index(tree)?, tree, out, date)
+}
+
+/// As [`write_difference`], for a tree that people have worked in: what must not go on to others stays behind
+/// ([`forget`]), and so does all at or below the paths in `more`. Gives what that was, for people.
+///
+/// # Errors
+/// As [`write_difference`].
+pub(crate) fn write_own_work(
+    parent: &mut File,
+    tree: &mut File,
+    out: impl Write,
+    date: u64,
+    more: &[String],
+) -> io::Result<Vec<String>> {
+    let mut all = index(tree)?;
+    let forgotten = forget::forget(&mut all, tree, more)?;
+    write_changes(&index(parent)?, &all, tree, out, date)?;
+    Ok(forgotten)
+}
+
+fn write_changes(below: &Index, all: &Index, tree: &mut File, out: impl Write, date: u64) -> io::Result<()> {
     let mut changed: BTreeSet<&[u8]> = all
         .iter()
         .filter(|(name, item)| below.get(*name).is_none_or(|old| old.about != item.about))
         .map(|(name, _)| name.as_slice())
         .collect();
-    take_links_together(&all, &mut changed);
+    take_links_together(all, &mut changed);
     let marks: Vec<&[u8]> = below
         .keys()
-        .filter(|name| !all.contains_key(*name) && parents(name).all(|p| is_folder(&all, p)))
+        .filter(|name| !all.contains_key(*name) && parents(name).all(|p| is_folder(all, p)))
         .map(Vec::as_slice)
         .collect();
     let above: Vec<&[u8]> = changed.iter().chain(&marks).flat_map(|name| parents(name)).collect();

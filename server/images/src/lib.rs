@@ -7,6 +7,7 @@
 //! | [`import`] | the engine's side | archive file → installed layers, manifest |
 //! | [`recipe`] | what can be built | folder of text → checked recipe |
 //! | [`build`] | the engine's side | recipe → archive file, by a worker |
+//! | [`capture`] | the engine's side | container's layers → one more layer, by a worker |
 //! | [`fetch`] | the engine's side | address, checksum → file, by a worker |
 //! | [`source`] | what can be downloaded | lists, signatures → offers |
 //! | `process` | running a worker | plan → reports |
@@ -18,6 +19,7 @@
 
 mod archive;
 pub mod build;
+pub mod capture;
 pub mod fetch;
 pub mod import;
 mod layers;

@@ -1,6 +1,8 @@
 //! What engine and worker tell each other, in JSON lines: reports on the worker's standard output, the
 //! plan of a build on its standard input.
 
+use std::path::PathBuf;
+
 use model::{Bytes, Digest, template::Manifest};
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +61,21 @@ pub(crate) struct BuildPlan {
     pub(crate) mirror: Option<String>,
     /// The host's proxies, as environment variables.
     pub(crate) proxies: Vec<(String, String)>,
+}
+
+/// What is to be taken out of a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CapturePlan {
+    /// The manifest to be, without the container's own layer.
+    pub(crate) manifest: Manifest,
+    /// Trees of the image's layers, base first.
+    pub(crate) layers: Vec<PathBuf>,
+    /// The container's own, an overlay's upper folder.
+    pub(crate) own_layer: PathBuf,
+    /// Whether the image's archive lies in the worker's folder, and a new one is to be written.
+    pub(crate) has_archive: bool,
+    /// Paths that do not go on.
+    pub(crate) forget: Vec<String>,
 }
 
 /// A vendor's file that lies in the worker's folder, proved.

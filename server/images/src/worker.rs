@@ -1,7 +1,8 @@
 //! The confined processes: `kiste worker unpack BASE FOLDER`, archive on standard input, and
-//! `kiste worker build|fetch|signature BASE FOLDER`, plan on standard input ([`build`], [`fetch`]); reports on standard output.
+//! `kiste worker build|capture|fetch|signature BASE FOLDER`, plan on standard input ([`build`], [`fetch`]); reports on standard output.
 
 mod build;
+mod capture;
 mod fetch;
 pub(crate) mod mmdebstrap;
 pub(crate) mod signature;
@@ -38,6 +39,7 @@ pub fn main(arguments: &[OsString]) -> u8 {
     let confined = match *work {
         "unpack" => run_unpack(ids, &folder),
         "build" => build::run(ids, &folder),
+        "capture" => capture::run(ids, &folder),
         "fetch" => fetch::run(ids, &folder),
         "signature" => signature::run(ids, &folder),
         _ => return 2,
@@ -61,6 +63,7 @@ fn run_unpack(ids: IdMap, folder: &Path) -> io::Result<i32> {
         folder,
         reach: sandbox::Reach::Folder,
         // Nobody reads the reports any more: the engine is gone.
+        views: &[],
         lifeline: Some(stdout.as_fd()),
         capabilities: sandbox::UNPACK_CAPABILITIES,
         files_max: 64,

@@ -5,11 +5,19 @@
 //! user 0 the kernel cannot make the work folder through the id-mapped mount, and mounts read-only
 //! without a word.
 
-use std::{ffi::CString, io, path::Path};
+use std::{
+    ffi::CString,
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::Path,
+};
 
-use rustix::mount::MountFlags;
+use rustix::{
+    fs::{CWD, Mode, OFlags},
+    mount::{MountAttrFlags, MountFlags},
+};
 
-use crate::capabilities;
+use crate::{capabilities, idmap, mount};
 
 /// Mounts an overlay with nodev on `target`: `layers` base first, `own` holds `upper` and `work`.
 /// All names are relative to the current folder and hold no `:`, `,` or `\`.
@@ -32,6 +40,45 @@ pub fn mount(layers: &[String], own: &str, target: &Path, base_id: u32) -> io::R
         return Err(io::Error::from_raw_os_error(libc::EROFS));
     }
     Ok(())
+}
+
+/// What layers make together, base first, read-only and through an id map: a detached tree. `place` is a folder
+/// on which a scratch file system lies for a moment; the caller has a mount namespace of its own, and loses its
+/// current folder.
+///
+/// # Errors
+/// The kernel's errno.
+pub fn view(layers: &[&Path], ids: BorrowedFd<'_>, place: &Path) -> io::Result<OwnedFd> {
+    let options = [(c"mode", c"755"), (c"size", c"64k")];
+    let scratch = mount::new_filesystem(c"tmpfs", &options, MountAttrFlags::empty())?;
+    mount::attach(scratch.as_fd(), open_place(place)?.as_fd())?;
+    rustix::process::fchdir(&scratch)?;
+    // With one layer only there would be nothing to lay over another.
+    let mut names = vec!["none".to_owned()];
+    let folder = |name: &str| rustix::fs::mkdirat(CWD, name, Mode::from_raw_mode(0o755));
+    folder("none")?;
+    folder("root")?;
+    for (number, layer) in layers.iter().enumerate() {
+        let name = format!("l{number}");
+        folder(&name)?;
+        let tree = mount::copy_tree(CWD, *layer)?;
+        idmap::map_tree(tree.as_fd(), ids)?;
+        mount::attach(tree.as_fd(), open_place(Path::new(&name))?.as_fd())?;
+        names.push(name);
+    }
+    let lower = names.iter().rev().map(String::as_str).collect::<Vec<_>>().join(":");
+    let options = CString::new(format!("lowerdir={lower},redirect_dir=on,metacopy=on"))?;
+    let flags = MountFlags::NODEV | MountFlags::NOSUID | MountFlags::NOEXEC | MountFlags::RDONLY;
+    rustix::mount::mount(c"kiste", c"root", c"overlay", flags, Some(options.as_c_str()))?;
+    let view = mount::copy_tree(CWD, "root")?;
+    rustix::process::chdir("/")?;
+    mount::detach(place)?;
+    Ok(view)
+}
+
+fn open_place(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(CWD, path, flags, Mode::empty())?)
 }
 
 /// This thread's file system ids are others for a while (setfsuid(2)).

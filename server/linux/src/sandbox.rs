@@ -7,6 +7,7 @@
 //! Once the child is at work, the caller has its ids too, and no capability.
 
 use std::{
+    ffi::CStr,
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::Path,
@@ -55,6 +56,8 @@ pub struct Sandbox<'a> {
     pub folder: &'a Path,
     /// What it sees besides.
     pub reach: Reach,
+    /// Detached trees that it sees besides, each at a name below `/`; at most three.
+    pub views: &'a [(&'a CStr, BorrowedFd<'a>)],
     /// When the other end of this is closed, the work is ended.
     pub lifeline: Option<BorrowedFd<'a>>,
     /// Capabilities inside, one bit each.
@@ -129,7 +132,8 @@ fn admit(sandbox: &Sandbox<'_>, pid: rustix::process::Pid, socket: &OwnedFd) -> 
     let user = rustix::fs::openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let folder = mount::copy_tree(CWD, sandbox.folder)?;
     idmap::map_tree(folder.as_fd(), user.as_fd())?;
-    rights::send(socket.as_fd(), b"G", &[folder.as_fd()])?;
+    let views = sandbox.views.iter().map(|(_, view)| *view);
+    rights::send(socket.as_fd(), b"G", &std::iter::once(folder.as_fd()).chain(views).collect::<Vec<_>>())?;
     let mut bytes = [0; 4];
     match rights::receive(socket.as_fd(), &mut bytes)? {
         (0, _) => Ok(()),
@@ -158,7 +162,7 @@ fn wait_or_end(work: BorrowedFd<'_>, lifeline: BorrowedFd<'_>) -> io::Result<()>
 /// The half without: a root folder of its own, then no capability that is not needed.
 fn enter(sandbox: &Sandbox<'_>, socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let mut word = [0; 1];
-    let (_, [folder, ..]) = rights::receive(socket, &mut word)?;
+    let (_, [folder, views @ ..]) = rights::receive(socket, &mut word)?;
     let folder = folder.ok_or(io::ErrorKind::BrokenPipe)?;
     namespaces::become_root_inside()?;
     rustix::process::umask(Mode::empty());
@@ -175,6 +179,10 @@ fn enter(sandbox: &Sandbox<'_>, socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     mount::attach(root.as_fd(), anywhere.as_fd())?;
     let target = mount::ensure_folder(root.as_fd(), c"work", 0o755)?;
     mount::attach(folder.as_fd(), target.as_fd())?;
+    for ((name, _), view) in sandbox.views.iter().zip(views) {
+        let target = mount::ensure_folder(root.as_fd(), name, 0o755)?;
+        mount::attach(view.ok_or(io::ErrorKind::BrokenPipe)?.as_fd(), target.as_fd())?;
+    }
     rustix::process::fchdir(&root)?;
     mount::pivot_to_current_folder()?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;

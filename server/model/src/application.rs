@@ -28,6 +28,10 @@ pub struct Application {
     pub access: Option<Access>,
     /// Folders that hold what must outlive an upgrade.
     pub data: Vec<String>,
+    /// What a template that is made from a container of it leaves behind: paths, or with a slash at the end what
+    /// lies below. Its first boot makes it anew. Nothing: there is no second first boot.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub forget: Vec<String>,
     /// Whether other machines must reach it by an address of its own. Left out of manifests that do not say it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lan: Option<LanNeed>,
@@ -308,6 +312,18 @@ impl ParameterKind {
 }
 
 impl Application {
+    /// What a template of a container of it says of it. Without [`Application::forget`] the first boot is over for
+    /// good: nobody is asked anything, and nobody knows the password.
+    #[must_use]
+    pub fn of_a_copy(&self) -> Self {
+        if !self.forget.is_empty() {
+            return self.clone();
+        }
+        let copy = Self { parameters: Vec::new(), access: None, health: None, ..self.clone() };
+        let sound = Self { health: self.health.clone(), ..copy.clone() };
+        if sound.fault().is_none() { sound } else { copy }
+    }
+
     /// A parameter by its name.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&Parameter> {

@@ -279,6 +279,7 @@ pub enum Deed {
     Exec,
     Console,
     Rewire,
+    MakeTemplate,
 }
 
 impl std::fmt::Display for Deed {
@@ -294,6 +295,7 @@ impl std::fmt::Display for Deed {
             Self::Exec => "run a command in",
             Self::Console => "open a console of",
             Self::Rewire => "change the interface of",
+            Self::MakeTemplate => "make a template from (stop or suspend it)",
         })
     }
 }

@@ -103,6 +103,8 @@ pub enum TaskKind {
     Destroy,
     /// Build a template from its recipe.
     TemplateBuild,
+    /// Make a template from a container.
+    TemplateCreate,
     /// Import a template archive.
     TemplateImport,
     /// Remove an installed template.
@@ -115,7 +117,7 @@ pub enum TaskKind {
 
 impl TaskKind {
     /// All, for tests and pages.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Create,
         Self::Start,
         Self::Shutdown,
@@ -125,6 +127,7 @@ impl TaskKind {
         Self::Resume,
         Self::Destroy,
         Self::TemplateBuild,
+        Self::TemplateCreate,
         Self::TemplateImport,
         Self::TemplateRemove,
         Self::TemplateDownload,
@@ -144,6 +147,7 @@ impl TaskKind {
             Self::Resume => "vzresume",
             Self::Destroy => "vzdestroy",
             Self::TemplateBuild => "imgbuild",
+            Self::TemplateCreate => "vztemplate",
             Self::TemplateImport => "imgcopy",
             Self::TemplateRemove => "imgdel",
             Self::TemplateDownload => "download",
@@ -164,6 +168,7 @@ impl TaskKind {
             Self::Resume => "resume",
             Self::Destroy => "destroy",
             Self::TemplateBuild => "template-build",
+            Self::TemplateCreate => "template-create",
             Self::TemplateImport => "template-import",
             Self::TemplateRemove => "template-remove",
             Self::TemplateDownload => "template-download",

@@ -148,6 +148,8 @@ pub enum TemplateOrigin {
     Imported,
     /// Downloaded from a source.
     Downloaded,
+    /// Made from a container here.
+    Container,
 }
 
 /// A recipe that can be built: `container-templates/NAME/recipe.toml`.

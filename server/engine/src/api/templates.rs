@@ -4,22 +4,24 @@ use std::{os::fd::OwnedFd, sync::Arc};
 
 use images::{Recipe, RecipeError, RecipeFolder};
 use model::{
-    Refusal, TaskId,
+    ContainerStatus, Refusal, TaskId,
     access::{ObjectPath, Privilege},
-    template::ContainerTemplate,
+    refusal::{Deed, Thing},
+    template::{ContainerTemplate, TemplateOrigin},
 };
 use protocol::engine::{
     ApiError, ErrorKind,
-    calls::{BuildTemplate, ImportTemplate, RemoveTemplate},
+    calls::{BuildTemplate, CreateTemplate, ImportTemplate, RemoveTemplate},
     view::{AvailableRecipe, RecipeState},
 };
 
+use super::{containers::find, power::require};
 use crate::{
     Engine,
     access::Caller,
     error::{chain, internal, unavailable},
     server::Outcome,
-    tasks::templates,
+    tasks::{from_container, templates},
 };
 
 pub(super) fn list(engine: &Engine, caller: &Caller) -> Result<Vec<ContainerTemplate>, ApiError> {
@@ -79,6 +81,26 @@ pub(super) fn build(engine: &Arc<Engine>, caller: &Caller, call: &BuildTemplate)
     let stages = recipes(engine).and_then(|f| f.load_stages(&call.recipe)).map_err(|e| refuse(&e))?;
     images::build::check_tools().map_err(|e| unavailable(&e))?;
     templates::build(engine, stages, &grant.user)
+}
+
+/// Stopped, or frozen: nobody may write while its layer is read.
+const AT_REST: [ContainerStatus; 3] =
+    [ContainerStatus::Stopped, ContainerStatus::Failed, ContainerStatus::Frozen];
+
+pub(super) fn create(
+    engine: &Arc<Engine>,
+    caller: &Caller,
+    call: &CreateTemplate,
+) -> Result<TaskId, ApiError> {
+    let (row, _) = find(engine, caller, &call.container, Privilege::VmAllocate)?;
+    let grant = caller.authorise(Privilege::DatastoreAllocateTemplate, &ObjectPath::Storage)?;
+    require(engine, &row, &AT_REST, Deed::MakeTemplate)?;
+    let old = engine.store().find_template(&call.name).map_err(|e| internal(&e))?;
+    // Whoever makes one a second time wants that; what was built or downloaded is not lost by a slip.
+    if old.is_some_and(|t| t.origin != TemplateOrigin::Container) {
+        return Err(Refusal::Taken { what: Thing::Name, given: call.name.to_string() }.into());
+    }
+    from_container::create(engine, row.config, &call.name, &grant.user)
 }
 
 fn recipes(engine: &Engine) -> Result<RecipeFolder, RecipeError> {

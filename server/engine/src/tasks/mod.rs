@@ -4,6 +4,7 @@
 
 pub(crate) mod create;
 pub(crate) mod destroy;
+pub(crate) mod from_container;
 pub(crate) mod power;
 pub(crate) mod sources;
 pub(crate) mod templates;

@@ -111,7 +111,7 @@ fn unpack(engine: &Engine, handle: &Handle, archive: Archive<'_>) -> Result<Cont
 }
 
 /// Makes it a template; an older one of that name goes, with its archive.
-fn put(engine: &Engine, template: &ContainerTemplate) -> Result<(), Failure> {
+pub(super) fn put(engine: &Engine, template: &ContainerTemplate) -> Result<(), Failure> {
     let old = engine.store().find_template(&template.name).map_err(|e| chain(&e))?;
     engine.store().put_template(template).map_err(|e| chain(&e))?;
     match old {
@@ -125,7 +125,7 @@ fn put(engine: &Engine, template: &ContainerTemplate) -> Result<(), Failure> {
 
 /// Removes the archive that a build has kept.
 fn remove_archive(engine: &Engine, template: &ContainerTemplate) -> Result<(), Failure> {
-    if template.origin != TemplateOrigin::Built {
+    if !matches!(template.origin, TemplateOrigin::Built | TemplateOrigin::Container) {
         return Ok(());
     }
     let removed = engine.images.remove_archive(&template.name, &template.version);
@@ -133,7 +133,7 @@ fn remove_archive(engine: &Engine, template: &ContainerTemplate) -> Result<(), F
 }
 
 /// Whatever came out of it, no layer stays that nothing stands on.
-fn tidy(engine: &Engine, done: Result<(), Failure>) -> Result<(), Failure> {
+pub(super) fn tidy(engine: &Engine, done: Result<(), Failure>) -> Result<(), Failure> {
     let tidied = remove_unused(engine);
     done.and(tidied)
 }

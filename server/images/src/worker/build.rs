@@ -49,6 +49,7 @@ pub(super) fn run(ids: IdMap, folder: &Path) -> io::Result<i32> {
         host_id: ids.base().0,
         folder,
         reach: sandbox::Reach::ToolsAndNetwork(if scratch == Scratch::Memory { SCRATCH } else { 16 << 20 }),
+        views: &[],
         lifeline: Some(stdin.as_fd()),
         capabilities: sandbox::BUILD_CAPABILITIES,
         files_max: 1024,
@@ -149,14 +150,14 @@ fn own_layer(parent: &Parent, tree: &Path, date: i64) -> io::Result<PathBuf> {
     Ok(path)
 }
 
-fn digest_of(layer: &Path) -> io::Result<ManifestLayer> {
+pub(super) fn digest_of(layer: &Path) -> io::Result<ManifestLayer> {
     let mut hashing = Hashing::new(BufReader::with_capacity(1 << 20, File::open(layer)?));
     io::copy(&mut hashing, &mut io::sink())?;
     let size = Bytes(hashing.count());
     Ok(ManifestLayer { digest: hashing.digest(), size })
 }
 
-fn pack(manifest: &Manifest, layers: &[PathBuf], archive: &Path) -> io::Result<()> {
+pub(super) fn pack(manifest: &Manifest, layers: &[PathBuf], archive: &Path) -> io::Result<()> {
     let data = layers.iter().map(File::open).collect::<io::Result<Vec<_>>>()?;
     archive::write_archive(File::create_new(archive)?, manifest, data)?.sync_all()
 }

@@ -56,6 +56,7 @@ pub(super) fn run(ids: IdMap, folder: &Path) -> io::Result<i32> {
         host_id: ids.base().0,
         folder,
         reach: sandbox::Reach::ToolsAndNetwork(1 << 20),
+        views: &[],
         lifeline: Some(stdin.as_fd()),
         capabilities: 0,
         files_max: 64,

@@ -355,6 +355,13 @@ calls! {
         /// Which recipe.
         recipe: TemplateName,
     } -> TaskId;
+    /// Make a template from a container that is stopped or frozen.
+    Change CreateTemplate {
+        /// Which container.
+        container: ContainerRef,
+        /// The new template's name.
+        name: TemplateName,
+    } -> TaskId;
     /// An empty spool file (its descriptor rides on the answer) for an archive to import.
     Change NewSpool {} -> ();
     /// Import an archive whose descriptor rides on the call.

@@ -115,6 +115,7 @@ async fn view(
             TemplateOrigin::Built => "origin-built",
             TemplateOrigin::Imported => "origin-imported",
             TemplateOrigin::Downloaded => "origin-downloaded",
+            TemplateOrigin::Container => "origin-container",
         }),
         packages: t.packages.len(),
         size: format::bytes(f.language(), t.size),

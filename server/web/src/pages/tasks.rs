@@ -107,6 +107,7 @@ fn kind_key(kind: TaskKind) -> &'static str {
         TaskKind::Resume => "task-resume",
         TaskKind::Destroy => "task-destroy",
         TaskKind::TemplateBuild => "task-template-build",
+        TaskKind::TemplateCreate => "task-template-create",
         TaskKind::TemplateImport => "task-template-import",
         TaskKind::TemplateRemove => "task-template-remove",
         TaskKind::TemplateDownload => "task-template-download",
@@ -119,6 +120,7 @@ fn link(task: &Task) -> String {
         TaskKind::Create if task.state != TaskState::Done => "/containers/new".to_owned(),
         TaskKind::Destroy if task.state == TaskState::Done => "/containers".to_owned(),
         TaskKind::TemplateBuild
+        | TaskKind::TemplateCreate
         | TaskKind::TemplateImport
         | TaskKind::TemplateRemove
         | TaskKind::TemplateDownload => "/templates".to_owned(),
