@@ -35,7 +35,7 @@ pub(crate) fn run(session: &Session, verb: TemplateCommand) -> Result<u8, CliErr
         TemplateCommand::Create { container, name } => {
             let task = session.client.call(CreateTemplate { container, name: name.clone() })?;
             tasks::follow(session, &task)?;
-            eprintln!("Next: kiste create {name} NAME");
+            eprintln!("Next: kiste create {name} --name NAME");
             Ok(0)
         }
         TemplateCommand::Import { file, sha256, name } => match url_of(&file) {

@@ -361,6 +361,10 @@ impl Application {
     /// What is wrong with it as a part of a recipe; `None`: nothing.
     #[must_use]
     pub fn fault(&self) -> Option<String> {
+        let leads_astray = |p: &&String| !p.starts_with('/') || p.split('/').any(|part| part == "..");
+        if let Some(bad) = self.forget.iter().find(leads_astray) {
+            return Some(format!("forget holds {bad:?}: it must be a path from / without .."));
+        }
         let mut names = std::collections::BTreeSet::new();
         for parameter in &self.parameters {
             let Parameter { name, label, default, generate, choices, kind, .. } = parameter;

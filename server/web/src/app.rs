@@ -93,6 +93,8 @@ fn routes(app: &mut web::ServiceConfig) {
         .route("/containers/{name}/delete", post().to(containers::delete::delete))
         .route("/containers/{name}/password", post().to(containers::application::reveal))
         .route("/containers/{name}/first-boot", post().to(containers::application::retry))
+        .route("/containers/{name}/template", get().to(containers::template::show))
+        .route("/containers/{name}/template", post().to(containers::template::make))
         .route("/containers/{name}/{action}", get().to(containers::confirm::show))
         .route("/containers/{name}/{action}", post().to(containers::power::act))
         .route("/templates", get().to(container_templates::list))

@@ -148,6 +148,33 @@ fn wordpress_is_set_up_healthy_and_lets_its_user_in() {
         let name = &sums.iter().find(|(name, _)| name.starts_with("wordpress")).unwrap().0;
         fs::copy(k.dir().join("data/templates").join(name), keep).unwrap();
     }
+    // A template of it: what people have written goes on, with secrets and a user of its own.
+    let _ = k.inside("blog", "cd /usr/share/wordpress; echo '<?php require \"wp-load.php\"; wp_insert_post([\"post_title\" => \"Kept\", \"post_content\" => \"by a copy\", \"post_status\" => \"publish\"]);' > /tmp/post.php; php -d include_path=/usr/share/wordpress /tmp/post.php");
+    let secrets =
+        k.inside("blog", "cat /etc/wordpress/config-default.php /etc/ssl/certs/ssl-cert-snakeoil.pem");
+    k.ok(&["shutdown", "blog"]);
+    k.ok(&["template", "create", "blog", "--name", "own-blog"]);
+    let words = ["create", "own-blog", "--name", "copy", "--param", "admin_email=bert@example.org"];
+    k.ok(&[&words[..], &["--param", "site_title=The copy", "--start"]].concat());
+    let seen = health(&k, "copy");
+    assert_eq!(seen["health"]["state"], "healthy", "{seen}");
+    let card = json(&k, &["access", "copy", "--reveal", "--json"]);
+    let site = card["url"].as_str().unwrap().strip_suffix("/wp-admin/").unwrap().to_owned();
+    let page = curl(&[&site]);
+    assert!(page.contains("<title>The copy</title>") && page.contains("Kept"), "{page:.2000}");
+    assert!(
+        log_in(&k, &site, "admin", card["password"].as_str().unwrap()).contains("wp-admin-bar-my-account")
+    );
+    assert!(!log_in(&k, &site, "admin", &password).contains("wp-admin-bar-my-account"));
+    let others =
+        k.inside("copy", "cat /etc/wordpress/config-default.php /etc/ssl/certs/ssl-cert-snakeoil.pem");
+    let is_secret = |l: &&str| ["_KEY'", "_SALT'", "DB_PASSWORD"].iter().any(|word| l.contains(word));
+    let shared: Vec<&str> = secrets.lines().filter(is_secret).filter(|l| others.contains(*l)).collect();
+    assert!(shared.is_empty() && others.contains("DB_PASSWORD"), "{shared:?}");
+    let certificate = |all: &str| all[all.find("BEGIN CERTIFICATE").unwrap()..].to_owned();
+    assert_ne!(certificate(&secrets), certificate(&others));
+    k.ok(&["stop", "copy"]);
+    k.ok(&["destroy", "copy"]);
     k.finish();
 }
 

@@ -253,6 +253,10 @@ mod tests {
         put(&mut tar, "./etc/ssh/ssh_host_rsa_key", "secret");
         let mut header = Header::new_gnu();
         header.set_entry_type(EntryType::Link);
+        header.set_mode(0o600);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(7);
         header.set_size(0);
         tar.append_link(&mut header, "./srv/copy", "./etc/ssh/ssh_host_rsa_key").unwrap();
         let mut tree = tar.into_inner().unwrap();

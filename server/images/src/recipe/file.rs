@@ -166,6 +166,8 @@ mod tests {
             ("[minimum]", "[[application.parameter]]\nname = \"X\"\nlabel.en = \"x\"\n[minimum]", "\"X\""),
             ("[minimum]", "[[application.parameter]]\nnme = \"x\"\nlabel.en = \"x\"\n[minimum]", "nme"),
             ("[minimum]", "[application]\nport = 80\n[minimum]", "port"),
+            ("[minimum]", "[application]\nforget = [\"/var/../etc\"]\n[minimum]", "forget holds"),
+            ("[minimum]", "[application]\nforget = [\"etc\"]\n[minimum]", "forget holds"),
         ] {
             let error = parse_text(&GOOD.replacen(old, new, 1)).unwrap_err();
             let text = model::error_chain(&error);

@@ -127,6 +127,11 @@ confirm-suspend = { $name } anhalten?
 confirm-suspend-note = Nichts darin läuft, bis er fortgesetzt wird; Verbindungen können abbrechen. Der Arbeitsspeicher bleibt belegt.
 confirm-resume = { $name } fortsetzen?
 confirm-resume-note = Alles darin geht dort weiter, wo es war.
+capture = Vorlage daraus machen
+capture-note = Neue Container beginnen mit dem, was in diesem ist; Identität, Schlüssel und Root-Passwort bleiben hier. Vorher anhalten oder pausieren.
+capture-heading = Vorlage aus { $name } machen
+capture-name = Name der Vorlage
+capture-help = Buchstaben a bis z, Ziffern, Punkt und Bindestrich. Root-Passwort, SSH- und Host-Schlüssel, Maschinen-ID, Protokolle, Befehlsverläufe und temporäre Dateien bleiben weg; das Protokoll der Aufgabe nennt sie. Andere Benutzer des Systems bleiben, mit ihren Passwörtern.
 delete-heading = { $name } löschen?
 delete-consequence = Alle Dateien des Containers, seine Adresse und seine Einstellungen werden gelöscht. Das lässt sich nicht rückgängig machen.
 delete-kept = Die Vorlage bleibt installiert, und das Protokoll der Änderungen behält, was getan wurde.
@@ -443,6 +448,7 @@ refusal-wrong-status = Der Container { $name } ist { $status ->
         [destroy] Löschen
         [exec] Einen Befehl ausführen
         [rewire] Die Schnittstelle ändern
+        [make-template] Eine Vorlage machen aus (anhalten oder pausieren),
        *[console] Eine Konsole öffnen
     } geht jetzt nicht.
 refusal-busy = { $name } ist mit der Aufgabe { $task } beschäftigt: Warten Sie sie ab, oder brechen Sie sie ab.

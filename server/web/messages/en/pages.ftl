@@ -127,6 +127,11 @@ confirm-suspend = Pause { $name }?
 confirm-suspend-note = Nothing inside runs until it is resumed; connections may time out. Memory stays in use.
 confirm-resume = Resume { $name }?
 confirm-resume-note = Everything inside goes on where it was.
+capture = Make a template
+capture-note = New containers begin with what is in this one; its identity, its keys and its root password stay here. Stop or suspend it first.
+capture-heading = Make a template from { $name }
+capture-name = Name of the template
+capture-help = Letters a to z, digits, dot and dash. Root’s password, ssh and host keys, machine id, logs, histories and temporary files are left out; the task’s log says what. Other users of the system stay, with their passwords.
 delete-heading = Delete { $name }?
 delete-consequence = All files of the container, its address and its settings are deleted. This cannot be undone.
 delete-kept = Its template stays installed, and the audit log keeps what was done.
@@ -434,6 +439,7 @@ refusal-wrong-status = Container { $name } is { $status }: cannot { $deed ->
         [destroy] destroy (without --force)
         [exec] run a command in
         [rewire] change the interface of
+        [make-template] make a template from (stop or suspend it),
        *[console] open a console of
     } it now.
 refusal-busy = { $name } is busy with task { $task }: wait for it, or cancel it.

@@ -11,6 +11,7 @@ pub(crate) mod power;
 pub(crate) mod resources;
 pub(crate) mod show;
 pub(crate) mod tasks;
+pub(crate) mod template;
 
 use model::{Bytes, ContainerStatus, Refusal};
 use protocol::engine::{
