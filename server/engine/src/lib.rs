@@ -216,6 +216,8 @@ impl Engine {
         let engine = Arc::clone(self);
         spawn("applications", Box::new(move || applications::look_after_forever(&engine)))?;
         let engine = Arc::clone(self);
+        spawn("sources", Box::new(move || tasks::sources::refresh_forever(&engine)))?;
+        let engine = Arc::clone(self);
         spawn("observe", Box::new(move || observe::observe_forever(&engine)))
     }
 

@@ -16,6 +16,9 @@ pub struct ContainerConfig {
     pub hostname: Hostname,
     /// The template it was made from.
     pub template: TemplateName,
+    /// Version of that template; empty in containers of before this was kept.
+    #[serde(default)]
+    pub template_version: String,
     /// The image it runs on.
     pub image: ImageRef,
     /// Its block of host ids: slot number in the instance's range, from 1 up.

@@ -263,6 +263,7 @@ pub(crate) mod tests {
             name: name.parse().unwrap(),
             hostname: name.parse().unwrap(),
             template: "debian-12".parse().unwrap(),
+            template_version: "1".into(),
             image: crate::templates::tests::template("debian-12", 1).image,
             id_slot: vmid,
             limits: Limits::default(),

@@ -31,6 +31,9 @@ fn work_goes_on_and_identity_does_not() {
         (k.inside(name, "cat /etc/machine-id"), k.inside(name, keys))
     };
     let first = identity("first");
+    let about: serde_json::Value = serde_json::from_str(&k.ok(&["template", "list", "--json"])).unwrap();
+    let shown = k.ok(&["config", "first"]);
+    assert!(shown.contains(&format!("debian {}", about[0]["version"].as_str().unwrap())), "{shown}");
 
     let refused = k.refused(&["template", "create", "first", "--name", "golden"]);
     assert!(refused.contains("first is running") && refused.contains("stop or suspend"), "{refused}");

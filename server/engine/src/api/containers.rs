@@ -123,6 +123,7 @@ pub(super) fn create(
         name: name.clone(),
         hostname: call.hostname.clone(),
         template: call.template.clone(),
+        template_version: template.version.clone(),
         image: template.image.clone(),
         id_slot,
         limits,

@@ -62,11 +62,8 @@ pub(super) fn refresh(
     call: &RefreshSources,
 ) -> Result<TaskId, ApiError> {
     let grant = caller.authorise(Privilege::DatastoreAllocateTemplate, &ObjectPath::Storage)?;
-    let chosen = match &call.source {
-        Some(name) => vec![find(engine, name)?.clone()],
-        None => engine.config.sources.clone(),
-    };
-    sources::refresh(engine, chosen, &grant.user)
+    let chosen = choose(engine, call.source.as_ref())?;
+    sources::refresh(engine, chosen.to_vec(), &grant.user)
 }
 
 pub(super) fn download(
@@ -76,14 +73,9 @@ pub(super) fn download(
 ) -> Result<TaskId, ApiError> {
     let grant = caller.authorise(Privilege::DatastoreAllocateTemplate, &ObjectPath::Storage)?;
     let mut found: Vec<(&Source, Offer)> = Vec::new();
-    for source in &engine.config.sources {
-        if call.source.as_ref().is_none_or(|name| *name == source.name) {
-            let row = engine.store().find_source(source).map_err(|e| internal(&e))?;
-            found.extend(row.offers.into_iter().filter(|o| o.name == call.template).map(|o| (source, o)));
-        }
-    }
-    if let Some(name) = &call.source {
-        find(engine, name)?;
+    for source in choose(engine, call.source.as_ref())? {
+        let row = engine.store().find_source(source).map_err(|e| internal(&e))?;
+        found.extend(row.offers.into_iter().filter(|o| o.name == call.template).map(|o| (source, o)));
     }
     let name = call.template.to_string();
     let (source, offer) = match found.len() {
@@ -138,10 +130,13 @@ pub(super) fn open_shared(engine: &Engine, call: &OpenSharedFile) -> Result<Outc
     Ok(Outcome { fds: vec![file.into()], ..Outcome::from(value) })
 }
 
-fn find<'a>(engine: &'a Engine, name: &SourceName) -> Result<&'a Source, Refusal> {
+/// The source of a name, or all.
+fn choose<'a>(engine: &'a Engine, name: Option<&SourceName>) -> Result<&'a [Source], Refusal> {
     let all = &engine.config.sources;
+    let Some(name) = name else { return Ok(all) };
     let known = || all.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ");
     all.iter()
         .find(|s| s.name == *name)
+        .map(std::slice::from_ref)
         .ok_or_else(|| Refusal::NoSource { name: name.to_string(), known: known() })
 }

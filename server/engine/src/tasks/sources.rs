@@ -1,6 +1,13 @@
 //! Asking sources what they offer, and downloading templates from them.
 
-use std::{fs, io::Read, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Read,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use images::{
     fetch::{FetchOrder, Fetched, Progress},
@@ -9,7 +16,7 @@ use images::{
 use model::{
     Bytes, Checksum, Digest, TaskId, TemplateName,
     access::UserId,
-    source::{Offer, Source, SourceKind, Trust},
+    source::{Offer, Source, SourceKind, SourceName, Trust},
     task::TaskKind,
     template::TemplateOrigin,
 };
@@ -52,6 +59,34 @@ pub(crate) fn refresh(engine: &Arc<Engine>, sources: Vec<Source>, user: &UserId)
         }
         if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) }
     })
+}
+
+/// How often sources are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(3600);
+/// A source that was asked once is asked again after so long.
+const ASK_AFTER: Duration = Duration::from_secs(86_400);
+
+/// Asks sources again day by day, so that pages say what is new. One that nobody ever asked stays alone.
+pub(crate) fn refresh_forever(engine: &Arc<Engine>) {
+    let mut tried: BTreeMap<SourceName, Instant> = BTreeMap::new();
+    loop {
+        let due = engine.config.sources.iter().filter(|source| {
+            let refreshed = engine.store().find_source(source).ok().and_then(|row| row.refreshed);
+            is_due(clock::now(), refreshed, tried.get(&source.name).map(Instant::elapsed))
+        });
+        let due: Vec<Source> = due.cloned().collect();
+        // When somebody asks them at this very moment, the next look tries again.
+        if !due.is_empty() && refresh(engine, due.clone(), &UserId::root()).is_ok() {
+            tried.extend(due.into_iter().map(|source| (source.name, Instant::now())));
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Whether a source is asked again; `tried`: how long ago this engine did so.
+fn is_due(now: i64, refreshed: Option<i64>, tried: Option<Duration>) -> bool {
+    let is_old = refreshed.is_some_and(|at| now.saturating_sub(at) >= ASK_AFTER.as_secs().cast_signed());
+    is_old && tried.is_none_or(|ago| ago >= ASK_AFTER)
 }
 
 /// What a source offers now, and the serial of its index.
@@ -230,5 +265,20 @@ pub(crate) fn wanted_url(url: String, sha256: Digest, name: Option<TemplateName>
         checksum: Checksum::Sha256(sha256),
         name,
         version: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_asked_once_is_asked_again_once_a_day() {
+        let day = ASK_AFTER.as_secs().cast_signed();
+        assert!(!is_due(10 * day, None, None));
+        assert!(!is_due(10 * day, Some(9 * day + 1), None) && is_due(10 * day, Some(9 * day), None));
+        // One that does not answer is left alone for a day, too.
+        assert!(!is_due(10 * day, Some(0), Some(LOOK_EVERY)) && is_due(10 * day, Some(0), Some(ASK_AFTER)));
+        assert!(!is_due(0, Some(day), None), "a clock that was set back");
     }
 }

@@ -42,18 +42,19 @@ const FILES: [(&str, Fate, &str); 10] = [
     ("var/lib/kiste/first-boot/output", Gone, "marks of the first boot"),
 ];
 
+const APT: &str = "caches of apt";
+
 /// Folders whose content goes.
-const FOLDERS: [(&str, &str); 10] = [
+const FOLDERS: [(&str, &str); 9] = [
     ("var/lib/kiste/first-boot/parameters", "parameters of the first boot"),
     ("var/log/journal", "logs"),
     ("var/lib/systemd/coredump", "core dumps"),
     ("var/crash", "core dumps"),
-    ("var/cache/apt", "caches of apt"),
-    ("var/lib/apt/lists", "caches of apt"),
+    ("var/cache/apt", APT),
+    ("var/lib/apt/lists", APT),
     ("var/lib/dhcp", "leases"),
     ("tmp", "temporary files"),
     ("var/tmp", "temporary files"),
-    ("run", "temporary files"),
 ];
 
 /// What shells and tools write down in people's folders.
@@ -70,7 +71,8 @@ const HISTORIES: [&str; 10] = [
     ".viminfo",
 ];
 
-fn fate(name: &[u8], is_folder: bool, more: &[String]) -> Option<(Fate, &'static str)> {
+fn fate(name: &[u8], kind: u8, more: &[String]) -> Option<(Fate, &'static str)> {
+    let (is_folder, is_file) = (kind == EntryType::Directory.as_byte(), kind == EntryType::Regular.as_byte());
     let below = |top: &str| name != top.as_bytes() && is_at_or_below(name, top.as_bytes());
     let is_listed = |top: &String| match top.trim_start_matches('/').strip_suffix('/') {
         Some(folder) => below(folder),
@@ -84,12 +86,12 @@ fn fate(name: &[u8], is_folder: bool, more: &[String]) -> Option<(Fate, &'static
     }
     if let Some((_, what)) = FOLDERS.iter().find(|(top, _)| below(top)) {
         // Apt misses its folders.
-        return (!is_folder || !what.contains("apt")).then_some((Gone, *what));
+        return (!is_folder || *what != APT).then_some((Gone, *what));
     }
     if name.starts_with(b"etc/ssh/ssh_host_") {
         return Some((Gone, "ssh host keys"));
     }
-    if let Some(log) = name.strip_prefix(b"var/log/").filter(|_| !is_folder) {
+    if let Some(log) = name.strip_prefix(b"var/log/").filter(|_| is_file) {
         return Some((if is_rotated(log) { Gone } else { Empty }, "logs"));
     }
     let in_home = name.strip_prefix(b"root/").or_else(|| {
@@ -114,11 +116,11 @@ pub(super) fn forget(all: &mut Index, tree: &mut File, more: &[String]) -> io::R
     let mut told: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
     let mut changed = BTreeMap::new();
     for (name, item) in &*all {
-        let is_folder = item.about.kind == EntryType::Directory.as_byte();
-        let Some((fate, what)) = fate(name, is_folder, more) else { continue };
+        let Some((fate, what)) = fate(name, item.about.kind, more) else { continue };
         let is_file = item.about.kind == EntryType::Regular.as_byte();
         let is_empty = item.about.digest == <[u8; 32]>::from(Sha256::digest(b""));
-        if fate == Empty && is_file && is_empty {
+        // What is empty already, such as apt's locks, tells nobody anything.
+        if is_file && is_empty && (fate == Empty || what == APT) {
             continue;
         }
         told.entry(what).or_default().push(String::from_utf8_lossy(name).into_owned());
@@ -207,6 +209,9 @@ fn append(tree: &mut File, name: &[u8], like: &About, content: &[u8]) -> io::Res
 mod tests {
     use super::*;
 
+    const FILE: u8 = b'0';
+    const FOLDER: u8 = b'5';
+
     #[test]
     fn identity_and_traces_go_and_work_stays() {
         for gone in [
@@ -220,19 +225,18 @@ mod tests {
             "var/lib/kiste/first-boot/parameters/password",
             "srv/keys/a",
         ] {
-            let fate = fate(gone.as_bytes(), false, &["/srv/keys".into(), "/var/lib/php/sessions/".into()]);
+            let fate = fate(gone.as_bytes(), FILE, &["/srv/keys".into(), "/var/lib/php/sessions/".into()]);
             assert_eq!(fate.map(|f| f.0), Some(Gone), "{gone}");
         }
         for empty in ["etc/machine-id", "var/log/lastlog"] {
-            assert_eq!(fate(empty.as_bytes(), false, &[]).map(|f| f.0), Some(Empty), "{empty}");
+            assert_eq!(fate(empty.as_bytes(), FILE, &[]).map(|f| f.0), Some(Empty), "{empty}");
         }
-        for kept in
-            ["etc/ssh/sshd_config", "srv/keys2/a", "home/anna/notes", "var/log", "tmp", "root/.bashrc"]
-        {
-            assert_eq!(fate(kept.as_bytes(), false, &["/srv/keys".into()]), None, "{kept}");
+        for kept in ["etc/ssh/sshd_config", "srv/keys2/a", "home/anna/notes", "tmp", "root/.bashrc"] {
+            assert_eq!(fate(kept.as_bytes(), FILE, &["/srv/keys".into()]), None, "{kept}");
         }
-        assert_eq!(fate(b"var/cache/apt/archives", true, &[]), None);
-        assert_eq!(fate(b"var/log/apache2", true, &[]), None);
+        assert_eq!(fate(b"var/cache/apt/archives", FOLDER, &[]), None);
+        assert_eq!(fate(b"var/log/apache2", FOLDER, &[]), None);
+        assert_eq!(fate(b"var/log/README", EntryType::Symlink.as_byte(), &[]), None);
     }
 
     fn put(tar: &mut Builder<File>, name: &str, content: &str) {

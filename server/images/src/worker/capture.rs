@@ -112,7 +112,15 @@ fn pack_tree(view: &str, path: &Path) -> Result<File, String> {
         .args(["--xattrs-include=user.*", "--xattrs-include=security.capability"])
         .args(["--xattrs-include=system.posix_acl_*"])
         .arg("--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime")
-        .args(["--exclude=./dev/*", "--exclude=./proc/*", "--exclude=./sys/*", "-C", view, "."])
+        .args([
+            "--exclude=./dev/*",
+            "--exclude=./proc/*",
+            "--exclude=./sys/*",
+            "--exclude=./run/*",
+            "-C",
+            view,
+            ".",
+        ])
         .env_clear()
         .env("LC_ALL", "C.UTF-8")
         .stdin(Stdio::null())
