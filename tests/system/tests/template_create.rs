@@ -117,6 +117,16 @@ fn what_is_cut_off_leaves_nothing() {
         assert!(!k.ok(&["template", "list"]).contains("golden"));
     };
 
+    k.ok(&["start", "first"]);
+    let _ = k.inside("first", "truncate -s 1T /srv/holes");
+    k.ok(&["suspend", "first"]);
+    let refused = k.refused(&["template", "create", "first", "--name", "golden"]);
+    assert!(refused.contains("a template may have"), "{refused}");
+    is_untouched(&k);
+    k.ok(&["resume", "first"]);
+    let _ = k.inside("first", "rm /srv/holes; cp -a /bin/ping /srv/ping; sync");
+    k.ok(&["stop", "first"]);
+
     let mut verb = begin(&k);
     let refused = k.refused(&["start", "first"]);
     assert!(refused.contains("busy with task"), "{refused}");

@@ -13,7 +13,7 @@ use std::{
 };
 
 use linux::{idmap, mount, namespaces, overlay, process::SingleThreaded, sandbox};
-use model::{idmap::IdMap, template::ManifestLayer};
+use model::{Bytes, idmap::IdMap, template::ManifestLayer};
 
 use super::{build, make_folder, progress, read_plan, report_layer, tell};
 use crate::{
@@ -28,8 +28,9 @@ use crate::{
 const PLAN_MAX: u64 = 16 << 20;
 /// The mapped folder, inside.
 const WORK: &str = "/work";
-/// The tool.
+/// The tools.
 const TAR: &str = "/usr/bin/tar";
+const DU: &str = "/usr/bin/du";
 
 /// Reads the plan and does it, confined.
 pub(super) fn run(ids: IdMap, folder: &Path) -> io::Result<i32> {
@@ -69,6 +70,7 @@ fn capture(plan: &CapturePlan, folder: &OwnedFd) -> Result<(), String> {
     let failed = |what: &'static str| move |e: io::Error| format!("cannot {what}: {e}");
     let work = Path::new(WORK);
     tell(&Report::Step("read".into()));
+    check_size(folder)?;
     let mut image = pack_tree("/image", &work.join("image.tar"))?;
     let mut whole = pack_tree("/whole", &work.join("whole.tar"))?;
     tell(&Report::Step("compare".into()));
@@ -93,6 +95,38 @@ fn capture(plan: &CapturePlan, folder: &OwnedFd) -> Result<(), String> {
         write_archive(&mut manifest, &own, work).map_err(failed("write the archive"))?;
     }
     tell(&Report::Manifest(Box::new(manifest)));
+    Ok(())
+}
+
+/// Refuses what would fill the disk before a byte is written: a file with holes counts with its whole length.
+fn check_size(folder: &OwnedFd) -> Result<(), String> {
+    let failed = |e: io::Error| format!("cannot measure the container's files: {e}");
+    let done = Command::new(DU)
+        .args(["--summarize", "--apparent-size", "--block-size=1", "/whole"])
+        .env_clear()
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .map_err(failed)?;
+    let text = String::from_utf8_lossy(&done.stdout);
+    let size = text.split_whitespace().next().and_then(|n| n.parse::<u64>().ok());
+    let size = size.ok_or_else(|| failed(io::ErrorKind::InvalidData.into()))?;
+    let free = linux::disk::file_system(folder).map_err(failed)?.free_bytes;
+    let limit = Bounds::default().bytes;
+    if size > limit {
+        let (size, limit) = (Bytes(size), Bytes(limit));
+        return Err(format!(
+            "the container's files are {size} long, and a template may have {limit}: remove some"
+        ));
+    }
+    // Image and whole as tar files, then the layer twice at most.
+    let need = size.saturating_mul(3);
+    if need > free {
+        let (need, free) = (Bytes(need), Bytes(free));
+        return Err(format!(
+            "{need} of room are needed and {free} are free where the data folder lies: make room"
+        ));
+    }
     Ok(())
 }
 
