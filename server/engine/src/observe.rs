@@ -17,6 +17,8 @@ use store::ContainerRow;
 use crate::Engine;
 
 /// How often figures are taken while somebody looks.
+/// Held while an end is written down.
+static SETTLING: std::sync::Mutex<()> = std::sync::Mutex::new(());
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// Takes figures while somebody looks, and puts right what something did to the network.
@@ -182,6 +184,9 @@ fn heard(engine: &Engine, vmid: Vmid, info: Option<ShimInfo>) {
         tell(engine, vmid);
         return;
     }
+    // Watcher and task may hear of one end at once: the exit can be collected only once, and who comes second
+    // would say that nobody knows it.
+    let _settling = crate::lock(&SETTLING);
     if engine.running.task_on(&vmid.to_string()).is_some() || !engine.live().contains_key(&vmid) {
         return;
     }
