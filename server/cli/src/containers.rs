@@ -144,7 +144,7 @@ fn show_config(detail: &ContainerDetail) -> u8 {
     let mut rows = vec![
         ("vmid", config.vmid.to_string()),
         ("hostname", config.hostname.to_string()),
-        ("template", format!("{} {}", config.template, config.template_version).trim_end().to_owned()),
+        ("template", config.made_from()),
         ("memory", limits.memory_max.to_string()),
         ("swap", limits.swap_max.to_string()),
         ("cores", limits.cores.map_or_else(all, |n| n.to_string())),

@@ -17,9 +17,9 @@ use store::ContainerRow;
 use crate::Engine;
 
 /// How often figures are taken while somebody looks.
+const INTERVAL: Duration = Duration::from_secs(2);
 /// Held while an end is written down.
 static SETTLING: std::sync::Mutex<()> = std::sync::Mutex::new(());
-const INTERVAL: Duration = Duration::from_secs(2);
 
 /// Takes figures while somebody looks, and puts right what something did to the network.
 pub(crate) fn observe_forever(engine: &Arc<Engine>) {

@@ -220,7 +220,7 @@ fn plan(order: &Order<'_>, sources: Vec<SourcePlan>, records: Vec<SourceRecord>)
             name: recipe.summary.name.clone(),
             version: order.version.clone(),
             description: recipe.summary.description.clone(),
-            architecture: if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" }.into(),
+            architecture: crate::ARCHITECTURE.into(),
             built: order.date,
             layers: Vec::new(),
             packages: Vec::new(),

@@ -6,15 +6,14 @@ use std::{
 };
 
 use model::{
-    Bytes, Digest,
+    Bytes,
     template::{ImageRef, Manifest, ManifestLayer},
 };
-use sha2::{Digest as _, Sha256};
 
 use crate::{
-    BuildError, ImportError, WorkerError,
+    BuildError, WorkerError,
     build::{ARCHIVE, Built, Event, PARENT, archive_name, lend},
-    import::{ImageStore, Installed},
+    import::{ImageStore, Installed, image_of},
     process::claim,
     report::{CapturePlan, Report},
 };
@@ -81,13 +80,9 @@ impl ImageStore {
         })?;
         let silent = || BuildError::Worker(WorkerError::Died("it did not say what it has made".into()));
         let (manifest, (digest, size)) = manifest.zip(own).ok_or_else(silent)?;
-        self.put_layer(&folder.join("0"), &digest).map_err(|error| match error {
-            ImportError::Io(path, e) => BuildError::Io(path, e),
-            other => BuildError::Worker(WorkerError::Failed(other.to_string())),
-        })?;
-        let json = serde_json::to_vec(&manifest).map_err(|e| io(&folder)(e.into()))?;
-        let layers = order.image.layers.iter().cloned().chain([digest]).collect();
-        let image = ImageRef { digest: Digest::from_bytes(&Sha256::digest(&json).into()), layers };
+        self.put_layer(&folder.join("0"), &digest).map_err(io(&self.layer(&digest)))?;
+        let layers = order.image.layers.iter().cloned().chain([digest]);
+        let image = image_of(&manifest, layers).map_err(|e| io(&folder)(e.into()))?;
         let built = if has_archive {
             let path = folder.join(ARCHIVE);
             let name = archive_name(&manifest.name, &manifest.version);

@@ -128,12 +128,13 @@ impl ImageStore {
             }
         };
         for layer in &layers {
-            self.put_layer(&folder.join(layer.number.to_string()), &layer.entry.digest)?;
+            let digest = &layer.entry.digest;
+            self.put_layer(&folder.join(layer.number.to_string()), digest)
+                .map_err(|e| ImportError::Io(self.layer(digest), e))?;
         }
         drop(staging);
-        let json = serde_json::to_vec(&manifest).map_err(|e| ImportError::Refused(e.to_string()))?;
-        let digest = Digest::from_bytes(&Sha256::digest(&json).into());
-        let image = ImageRef { digest, layers: layers.iter().map(|l| l.entry.digest.clone()).collect() };
+        let installed = layers.iter().map(|l| l.entry.digest.clone());
+        let image = image_of(&manifest, installed).map_err(|e| ImportError::Refused(e.to_string()))?;
         let size = Bytes(layers.iter().map(|l| l.size.0).sum());
         Ok(Installed { manifest, image, size })
     }
@@ -152,18 +153,23 @@ impl ImageStore {
     }
 
     /// Moves a tree to its place; one that is there already is the same, by its digest.
-    pub(crate) fn put_layer(&self, from: &Path, digest: &Digest) -> Result<(), ImportError> {
-        let layers = self.data_dir.join("layers");
-        let to = layers.join(digest.as_str());
+    pub(crate) fn put_layer(&self, from: &Path, digest: &Digest) -> io::Result<()> {
+        let to = self.layer(digest);
         if to.exists() {
             return Ok(());
         }
-        let sync = || -> io::Result<()> {
-            rustix::fs::syncfs(File::open(from)?)?;
-            fs::rename(from, &to)?;
-            File::open(&layers)?.sync_all()
-        };
-        sync().map_err(|e| ImportError::Io(to.clone(), e))
+        rustix::fs::syncfs(File::open(from)?)?;
+        fs::rename(from, &to)?;
+        File::open(self.layers())?.sync_all()
+    }
+
+    fn layers(&self) -> PathBuf {
+        self.data_dir.join("layers")
+    }
+
+    /// Where a layer lies or would lie.
+    pub(crate) fn layer(&self, digest: &Digest) -> PathBuf {
+        self.layers().join(digest.as_str())
     }
 
     /// Removes a layer that nothing stands on any more.
@@ -171,7 +177,7 @@ impl ImageStore {
     /// # Errors
     /// When an entry could not be removed.
     pub fn remove_layer(&self, digest: &Digest) -> io::Result<()> {
-        let layers = File::open(self.data_dir.join("layers"))?;
+        let layers = File::open(self.layers())?;
         linux::remove_tree::remove_tree(layers.as_fd(), digest.as_str())
     }
 
@@ -186,6 +192,15 @@ impl ImageStore {
         }
         Ok(())
     }
+}
+
+/// The image of a manifest and the layers that are installed for it.
+pub(crate) fn image_of(
+    manifest: &Manifest,
+    layers: impl IntoIterator<Item = Digest>,
+) -> serde_json::Result<ImageRef> {
+    let digest = Digest::from_bytes(&Sha256::digest(serde_json::to_vec(manifest)?).into());
+    Ok(ImageRef { digest, layers: layers.into_iter().collect() })
 }
 
 struct Layer {

@@ -31,6 +31,9 @@ pub mod source;
 mod unpack;
 pub mod worker;
 
+/// Debian's name of the architecture that this is built for.
+pub const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+
 pub use build::BuildError;
 pub use import::{ImageStore, ImportError, Installed};
 pub use process::WorkerError;

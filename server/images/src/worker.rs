@@ -70,7 +70,9 @@ fn run_unpack(ids: IdMap, folder: &Path) -> io::Result<i32> {
         memory_max: 1 << 30,
         cpu_max_s: 3600,
     };
-    sandbox::run(SingleThreaded::prove()?, &spec, |folder| i32::from(unpack_input(&folder)))
+    sandbox::run(SingleThreaded::prove()?, &spec, |folder| {
+        exit_code(unpack_archive(&folder).map_err(|refusal| model::error_chain(&refusal)))
+    })
 }
 
 /// The plan that the engine has written to standard input; what stays open of it is the lifeline.
@@ -87,11 +89,12 @@ fn tell(report: &Report) {
     }
 }
 
-fn unpack_input(folder: &OwnedFd) -> u8 {
-    match unpack_archive(folder) {
+/// The exit code of confined work; why it failed is told.
+fn exit_code(done: Result<(), String>) -> i32 {
+    match done {
         Ok(()) => 0,
-        Err(refusal) => {
-            tell(&Report::Refused(model::error_chain(&refusal)));
+        Err(why) => {
+            tell(&Report::Refused(why));
             1
         }
     }

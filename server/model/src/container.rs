@@ -42,6 +42,14 @@ pub struct ContainerConfig {
     pub version: u64,
 }
 
+impl ContainerConfig {
+    /// The template that it was made from, with its version where that is known.
+    #[must_use]
+    pub fn made_from(&self) -> String {
+        format!("{} {}", self.template, self.template_version).trim_end().to_owned()
+    }
+}
+
 /// The application that a container was made with.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct InstalledApplication {

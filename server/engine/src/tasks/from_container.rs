@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use images::{build::Event, capture::Order};
+use images::{ARCHITECTURE, build::Built, capture::Order};
 use model::{
     Bytes, ContainerConfig, TaskId, TemplateName,
     access::UserId,
     task::TaskKind,
-    template::{ContainerTemplate, Manifest, TemplateOrigin},
+    template::{Manifest, TemplateOrigin},
 };
 use protocol::engine::ApiError;
 
@@ -52,7 +52,7 @@ fn capture(
         name: name.clone(),
         version: format!("1.{}", clock::date(now)),
         description: format!("Made from container {}, which was made from {}.", config.name, config.template),
-        architecture: if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" }.into(),
+        architecture: ARCHITECTURE.into(),
         built: now,
         layers: Vec::new(),
         packages: Vec::new(),
@@ -71,38 +71,17 @@ fn capture(
         archive: archive.as_deref(),
         forget: about.map(|a| a.forget.clone()).unwrap_or_default(),
     };
-    let mut tell = |event| match event {
-        Event::Step(step) => handle.step(&step),
-        Event::Percent(percent) => handle.progress(percent),
-        Event::Line(line) => handle.log(&line),
-    };
-    let captured = engine.images.capture(order, unique, &handle.is_cancelled, &mut tell);
+    let captured = engine.images.capture(order, unique, &handle.is_cancelled, &mut templates::tell(handle));
     let (installed, archive) = captured.map_err(|e| chain(&e))?;
     handle.step("install");
     if about.is_some_and(|a| a.forget.is_empty() && !a.parameters.is_empty()) {
         handle.log("the application stays as it is set up, with its data, users and passwords");
     }
     handle.log("users of the system stay, with their passwords; root is locked until a container sets one");
-    match archive.map(images::build::Built::keep).transpose().map_err(|e| chain(&e))? {
+    match archive.map(Built::keep).transpose().map_err(|e| chain(&e))? {
         Some(path) => handle.log(&format!("archive {}", path.display())),
         None => handle.log("no archive: that of the template it was made from is not kept here"),
     }
-    let manifest = installed.manifest;
-    let template = ContainerTemplate {
-        name: manifest.name,
-        version: manifest.version,
-        description: manifest.description,
-        architecture: manifest.architecture,
-        origin: TemplateOrigin::Container,
-        image: installed.image,
-        size: installed.size,
-        packages: manifest.packages,
-        installed: now,
-        title: manifest.title,
-        memory_min: manifest.memory_min,
-        application: manifest.application,
-        recipe: None,
-        sources: Vec::new(),
-    };
+    let template = templates::template_of(installed, name.clone(), TemplateOrigin::Container, now);
     templates::put(engine, &template)
 }

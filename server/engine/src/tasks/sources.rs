@@ -10,6 +10,7 @@ use std::{
 };
 
 use images::{
+    ARCHITECTURE,
     fetch::{FetchOrder, Fetched, Progress},
     source::{SourceError, index, simplestreams},
 };
@@ -91,7 +92,6 @@ fn is_due(now: i64, refreshed: Option<i64>, tried: Option<Duration>) -> bool {
 
 /// What a source offers now, and the serial of its index.
 fn ask(engine: &Engine, handle: &Handle, source: &Source, seen: u64) -> Result<(u64, Vec<Offer>), Failure> {
-    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
     match (source.kind, &source.trust) {
         (SourceKind::Index, Trust::Ed25519(key)) => {
             // Two files: between them a new index may have come, and then both are fetched again.
@@ -105,11 +105,11 @@ fn ask(engine: &Engine, handle: &Handle, source: &Source, seen: u64) -> Result<(
                 other => other,
             };
             let index = index.map_err(|e| e.to_string())?;
-            Ok((index.serial, index::offers(index, source, architecture)))
+            Ok((index.serial, index::offers(index, source, ARCHITECTURE)))
         }
         (SourceKind::Simplestreams, _) => {
             let json = fetch_list(engine, handle, source, simplestreams::FILE)?;
-            Ok((0, simplestreams::offers(&json, source, architecture).map_err(|e| e.to_string())?))
+            Ok((0, simplestreams::offers(&json, source, ARCHITECTURE).map_err(|e| e.to_string())?))
         }
         (SourceKind::Index, Trust::Tls) => Err(SourceError::Signature.to_string()),
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use images::{
-    Recipe,
+    Installed, Recipe,
     build::{Event, Order},
     import::plain_manifest,
     recipe::Hook,
@@ -84,7 +84,7 @@ fn unpack(engine: &Engine, handle: &Handle, archive: Archive<'_>) -> Result<Cont
         })
         .map_err(|e| chain(&e))?;
     handle.step("install");
-    let manifest = installed.manifest;
+    let manifest = &installed.manifest;
     handle.log(&format!(
         "{} {}: {} in {} layer(s)",
         manifest.name,
@@ -92,14 +92,26 @@ fn unpack(engine: &Engine, handle: &Handle, archive: Archive<'_>) -> Result<Cont
         installed.size,
         installed.image.layers.len()
     ));
-    Ok(ContainerTemplate {
-        name: name.unwrap_or(manifest.name),
+    let name = name.unwrap_or_else(|| installed.manifest.name.clone());
+    Ok(template_of(installed, name, origin, now))
+}
+
+/// What an installed image is as a template.
+pub(super) fn template_of(
+    installed: Installed,
+    name: TemplateName,
+    origin: TemplateOrigin,
+    now: i64,
+) -> ContainerTemplate {
+    let Installed { manifest, image, size } = installed;
+    ContainerTemplate {
+        name,
         version: manifest.version,
         description: manifest.description,
         architecture: manifest.architecture,
         origin,
-        image: installed.image,
-        size: installed.size,
+        image,
+        size,
         packages: manifest.packages,
         installed: now,
         title: manifest.title,
@@ -107,7 +119,16 @@ fn unpack(engine: &Engine, handle: &Handle, archive: Archive<'_>) -> Result<Cont
         application: manifest.application,
         recipe: manifest.recipe,
         sources: manifest.sources,
-    })
+    }
+}
+
+/// Tells a task how a worker goes on.
+pub(super) fn tell(handle: &Handle) -> impl FnMut(Event) {
+    |event| match event {
+        Event::Step(step) => handle.step(&step),
+        Event::Percent(percent) => handle.progress(percent),
+        Event::Line(line) => handle.log(&line),
+    }
 }
 
 /// Makes it a template; an older one of that name goes, with its archive.
@@ -210,11 +231,7 @@ fn build_stage(engine: &Engine, handle: &Handle, stage: Stage<'_>, unique: &str)
     handle.log(&format!("builds {} {}", recipe.summary.name, order.version));
     let built = engine
         .images
-        .build(&order, &format!("build-{unique}"), &handle.is_cancelled, &mut |event| match event {
-            Event::Step(step) => handle.step(&step),
-            Event::Percent(percent) => handle.progress(percent),
-            Event::Line(line) => handle.log(&line),
-        })
+        .build(&order, &format!("build-{unique}"), &handle.is_cancelled, &mut tell(handle))
         .map_err(|e| chain(&e))?;
     let archive = Archive {
         file: built.archive().map_err(|e| chain(&e))?,

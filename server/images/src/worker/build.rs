@@ -19,7 +19,7 @@ use model::{
 };
 use rustix::fs::Mode;
 
-use super::{mmdebstrap, read_plan, sources, tell};
+use super::{exit_code, mmdebstrap, read_plan, sources, tell};
 use crate::{
     archive,
     build::{ARCHIVE, PARENT},
@@ -56,13 +56,7 @@ pub(super) fn run(ids: IdMap, folder: &Path) -> io::Result<i32> {
         memory_max: 4 << 30,
         cpu_max_s: 3600,
     };
-    sandbox::run(SingleThreaded::prove()?, &spec, |_| match build(&plan, scratch) {
-        Ok(()) => 0,
-        Err(why) => {
-            tell(&Report::Refused(why));
-            1
-        }
-    })
+    sandbox::run(SingleThreaded::prove()?, &spec, |_| exit_code(build(&plan, scratch)))
 }
 
 /// Where the tree grows.

@@ -15,7 +15,7 @@ use std::{
 use linux::{idmap, mount, namespaces, overlay, process::SingleThreaded, sandbox};
 use model::{Bytes, idmap::IdMap, template::ManifestLayer};
 
-use super::{build, make_folder, progress, read_plan, report_layer, tell};
+use super::{build, exit_code, make_folder, progress, read_plan, report_layer, tell};
 use crate::{
     archive,
     build::{ARCHIVE, PARENT},
@@ -56,13 +56,7 @@ pub(super) fn run(ids: IdMap, folder: &Path) -> io::Result<i32> {
         memory_max: 4 << 30,
         cpu_max_s: 3600,
     };
-    sandbox::run(SingleThreaded::prove()?, &spec, |folder| match capture(&plan, &folder) {
-        Ok(()) => 0,
-        Err(why) => {
-            tell(&Report::Refused(why));
-            1
-        }
-    })
+    sandbox::run(SingleThreaded::prove()?, &spec, |folder| exit_code(capture(&plan, &folder)))
 }
 
 /// Runs inside.

@@ -28,7 +28,7 @@ use ureq::{
 };
 use url::Url;
 
-use super::{read_plan, tell};
+use super::{exit_code, read_plan, tell};
 use crate::{
     fetch::{FetchPlan, PART, is_public, route},
     report::Report,
@@ -63,13 +63,7 @@ pub(super) fn run(ids: IdMap, folder: &Path) -> io::Result<i32> {
         memory_max: 1 << 30,
         cpu_max_s: 3600,
     };
-    sandbox::run(SingleThreaded::prove()?, &spec, |folder| match fetch(&plan, &folder) {
-        Ok(()) => 0,
-        Err(why) => {
-            tell(&Report::Refused(why));
-            1
-        }
-    })
+    sandbox::run(SingleThreaded::prove()?, &spec, |folder| exit_code(fetch(&plan, &folder)))
 }
 
 /// What can be tried again with what is there, and what cannot.

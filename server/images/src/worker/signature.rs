@@ -14,8 +14,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use linux::{process::SingleThreaded, sandbox};
 use model::idmap::IdMap;
 
-use super::{read_plan, tell};
-use crate::{report::Report, signature::SignaturePlan};
+use super::{exit_code, read_plan};
+use crate::signature::SignaturePlan;
 
 /// The tool, and its package.
 pub(crate) const TOOL: (&str, &str) = ("/usr/bin/gpgv", "gpgv");
@@ -40,13 +40,7 @@ pub(super) fn run(ids: IdMap, folder: &Path) -> io::Result<i32> {
         memory_max: 1 << 30,
         cpu_max_s: 600,
     };
-    sandbox::run(SingleThreaded::prove()?, &spec, |_| match verify(&plan) {
-        Ok(()) => 0,
-        Err(why) => {
-            tell(&Report::Refused(why));
-            1
-        }
-    })
+    sandbox::run(SingleThreaded::prove()?, &spec, |_| exit_code(verify(&plan)))
 }
 
 fn verify(plan: &SignaturePlan) -> Result<(), String> {

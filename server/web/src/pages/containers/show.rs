@@ -51,7 +51,7 @@ pub(super) fn summary(f: Frame, detail: &ContainerDetail, password: Option<&Secr
         c: ContainerView::of(f.language(), &detail.summary),
         tiles: tiles(f.language(), &detail.summary, detail.usage.as_ref()),
         hostname: detail.config.hostname.to_string(),
-        template: format!("{} {}", detail.config.template, detail.config.template_version),
+        template: detail.config.made_from(),
         mac: detail.config.nic.as_ref().map_or_else(|| "–".to_owned(), |nic| nic.mac.to_string()),
         interface: interface::describe(&f, detail.config.nic.as_ref()),
         id_range: format!("{}–{last}", detail.id_base),

@@ -6,14 +6,14 @@ $_SERVER += ['HTTP_HOST' => 'localhost', 'REQUEST_URI' => '/', 'REQUEST_METHOD' 
 require '/usr/share/wordpress/wp-load.php';
 require_once ABSPATH . 'wp-admin/includes/upgrade.php';
 
+// Nobody is told by mail: the password stands on the access card.
+add_filter('pre_wp_mail', '__return_false');
 if (is_blog_installed()) {
     update_option('blogname', getenv('PARAM_SITE_TITLE'));
     update_option('admin_email', getenv('PARAM_ADMIN_EMAIL'));
     $known = get_user_by('login', getenv('PARAM_ADMIN_USER')) ?: get_user_by('email', getenv('PARAM_ADMIN_EMAIL'));
     $user = ['user_login' => getenv('PARAM_ADMIN_USER'), 'user_pass' => getenv('PARAM_ADMIN_PASSWORD'),
         'user_email' => getenv('PARAM_ADMIN_EMAIL'), 'role' => 'administrator'];
-    // Whose mails are switched off: a changed password is told to nobody.
-    add_filter('pre_wp_mail', '__return_false');
     $done = $known ? wp_update_user(['ID' => $known->ID] + $user) : wp_insert_user($user);
     if (is_wp_error($done)) {
         fwrite(STDERR, $done->get_error_message() . "\n");
@@ -21,8 +21,6 @@ if (is_blog_installed()) {
     }
     exit(0);
 }
-// Nobody is told by mail: the password stands on the access card.
-add_filter('pre_wp_mail', '__return_false');
 $site = wp_install(getenv('PARAM_SITE_TITLE'), getenv('PARAM_ADMIN_USER'), getenv('PARAM_ADMIN_EMAIL'), true, '',
     wp_slash(getenv('PARAM_ADMIN_PASSWORD')));
 if (empty($site['user_id'])) {
