@@ -90,7 +90,7 @@ fn available(session: &Session) -> Result<u8, CliError> {
         Available::Offer(offer) => {
             let OfferView { source, offer: o, state, installed } = *offer;
             let (state, installed) = (state.as_str().to_owned(), installed.unwrap_or_else(none));
-            let (name, size) = (o.name.to_string(), o.size.to_string());
+            let (name, size) = (o.name.to_string(), o.size.map_or_else(none, |s| s.to_string()));
             vec![source.to_string(), name, o.version, state, installed, size, o.description]
         }
     });

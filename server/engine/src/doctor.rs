@@ -28,7 +28,8 @@ pub fn findings(config: &Config, engine: Engine) -> Vec<Finding> {
     all.push(cgroups());
     all.extend(network::probe(&config.bridge).map(network_parts));
     all.extend(TOOLS.map(|(path, package)| tool(path, package, FindingLevel::Blocker)));
-    all.extend(images::build::TOOLS.map(|(path, package)| tool(path, package, FindingLevel::Warning)));
+    let optional = images::build::TOOLS.into_iter().chain([images::import::TOOL]);
+    all.extend(optional.map(|(path, package)| tool(path, package, FindingLevel::Warning)));
     all.push(data_folder(config));
     if engine == Engine::Absent {
         all.push(port(config));

@@ -105,6 +105,7 @@ mod tests {
             application: model::Application::default(),
             recipe: None,
             sources: Vec::new(),
+            files: Vec::new(),
         }
     }
 

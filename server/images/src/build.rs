@@ -229,6 +229,7 @@ fn plan(order: &Order<'_>, sources: Vec<SourcePlan>, records: Vec<SourceRecord>)
             application: recipe.summary.application.clone(),
             recipe: Some(order.digest.clone()),
             sources: records,
+            files: Vec::new(),
         },
         suite: match &recipe.base {
             Base::Suite(suite) => Some(suite.clone()),

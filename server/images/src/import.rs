@@ -3,7 +3,10 @@
 use std::{
     fs::{self, File},
     io::{self, BufRead, BufReader},
-    os::{fd::AsFd, unix::fs::PermissionsExt},
+    os::{
+        fd::AsFd,
+        unix::fs::{FileExt, PermissionsExt},
+    },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicBool, Ordering},
@@ -11,13 +14,22 @@ use std::{
 
 use model::{
     Bytes, Digest, TemplateName,
+    application::inithooks,
     idmap::IdMap,
     template::{ImageRef, Manifest, ManifestLayer},
 };
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::report::Report;
+use crate::{
+    process::{WorkerError, claim},
+    report::Report,
+    unpack::Bounds,
+    worker::squashfs,
+};
+
+/// What reads squashfs images: a path and the package it comes with.
+pub const TOOL: (&str, &str) = squashfs::TOOL;
 
 /// Where images live and who unpacks them.
 #[derive(Debug, Clone)]
@@ -53,6 +65,9 @@ pub enum ImportError {
     /// The worker ended without a word.
     #[error("the unpacking process ended early ({0})")]
     Died(String),
+    /// A squashfs image could not be read.
+    #[error(transparent)]
+    Squashfs(#[from] WorkerError),
     /// The archive brings no name.
     #[error("the archive brings no name: give one with --name")]
     NoName,
@@ -98,7 +113,7 @@ impl ImageStore {
         Ok(staging)
     }
 
-    /// Imports an archive of ours, or any root file system as tar with zstd, xz or gzip. `unique` names
+    /// Imports an archive of ours, or any root file system as tar with zstd, xz, gzip or bzip2, or as squashfs. `unique` names
     /// the staging folder; `progress` hears of the bytes written.
     ///
     /// # Errors
@@ -113,10 +128,15 @@ impl ImageStore {
     ) -> Result<Installed, ImportError> {
         let staging = self.stage(unique).map_err(|e| ImportError::Io(self.staging().join(unique), e))?;
         let folder = staging.folder();
+        let archive = if is_squashfs(&archive).map_err(|e| ImportError::Io("archive".into(), e))? {
+            self.repack(archive, &folder, is_cancelled, progress)?
+        } else {
+            archive
+        };
         let mut child = self.spawn(archive, &folder)?;
         let outcome = listen(&mut child, is_cancelled, progress);
         let status = child.wait().map_err(|e| ImportError::Io(self.worker.clone(), e))?;
-        let (manifest, layers) = outcome?;
+        let Heard { manifest, layers, has_inithooks } = outcome?;
         if !status.success() {
             return Err(ImportError::Died(status.to_string()));
         }
@@ -124,7 +144,8 @@ impl ImageStore {
             Some(manifest) => manifest,
             None => {
                 let named = fallback().ok_or(ImportError::NoName)?;
-                Manifest { layers: layers.iter().map(|l| l.entry.clone()).collect(), ..named }
+                let application = if has_inithooks { inithooks::application() } else { named.application };
+                Manifest { layers: layers.iter().map(|l| l.entry.clone()).collect(), application, ..named }
             }
         };
         for layer in &layers {
@@ -137,6 +158,36 @@ impl ImageStore {
         let image = image_of(&manifest, installed).map_err(|e| ImportError::Refused(e.to_string()))?;
         let size = Bytes(layers.iter().map(|l| l.size.0).sum());
         Ok(Installed { manifest, image, size })
+    }
+
+    /// A squashfs image as a tar file, in the staging folder.
+    fn repack(
+        &self,
+        mut image: File,
+        folder: &Path,
+        is_cancelled: &AtomicBool,
+        progress: &mut dyn FnMut(Bytes),
+    ) -> Result<File, ImportError> {
+        let (tool, package) = TOOL;
+        if !Path::new(tool).exists() {
+            let text = format!("squashfs images need {tool}: apt install {package}");
+            return Err(ImportError::Refused(text));
+        }
+        let copy = folder.join(squashfs::IMAGE);
+        let tar = folder.join(squashfs::TAR);
+        let copied = File::create_new(&copy).and_then(|mut to| io::copy(&mut image, &mut to));
+        copied.map_err(|e| ImportError::Io(copy.clone(), e))?;
+        let about = linux::disk::open_folder(folder).and_then(linux::disk::file_system);
+        let free = about.map_err(|e| ImportError::Io(folder.to_owned(), e))?.free_bytes;
+        // It is there twice for a while, as an archive and unpacked.
+        let plan = SquashfsPlan { max: Bytes(free.min(Bounds::default().bytes) / 2) };
+        self.run_worker("squashfs", folder, &plan, is_cancelled, &mut |report| {
+            if let Report::Progress(bytes) = report {
+                progress(bytes);
+            }
+        })?;
+        fs::remove_file(&copy).map_err(|e| ImportError::Io(copy, e))?;
+        claim(&tar).map_err(|e| ImportError::Io(tar, e))
     }
 
     fn spawn(&self, archive: File, folder: &Path) -> Result<Child, ImportError> {
@@ -209,13 +260,35 @@ struct Layer {
     size: Bytes,
 }
 
+/// Whether it is a squashfs image, by its first bytes.
+fn is_squashfs(archive: &File) -> io::Result<bool> {
+    let mut magic = [0; 4];
+    let n = archive.read_at(&mut magic, 0)?;
+    Ok(n == 4 && &magic == b"hsqs")
+}
+
+/// How a squashfs image is to be read.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct SquashfsPlan {
+    /// Most bytes that the archive of its files may have.
+    pub(crate) max: Bytes,
+}
+
+/// What a worker has told of an archive that it has unpacked.
+#[derive(Default)]
+struct Heard {
+    manifest: Option<Manifest>,
+    layers: Vec<Layer>,
+    has_inithooks: bool,
+}
+
 fn listen(
     child: &mut Child,
     is_cancelled: &AtomicBool,
     progress: &mut dyn FnMut(Bytes),
-) -> Result<(Option<Manifest>, Vec<Layer>), ImportError> {
+) -> Result<Heard, ImportError> {
     let output = child.stdout.take().ok_or_else(|| ImportError::Died("no output".into()))?;
-    let (mut manifest, mut layers, mut refused) = (None, Vec::new(), None);
+    let (mut heard, mut refused) = (Heard::default(), None);
     for line in BufReader::new(output).lines() {
         if is_cancelled.load(Ordering::Relaxed) {
             let _ = child.kill();
@@ -224,18 +297,17 @@ fn listen(
         let Some(report) = line.ok().and_then(|l| serde_json::from_str(&l).ok()) else { continue };
         match report {
             Report::Progress(bytes) => progress(bytes),
-            Report::Manifest(m) => manifest = Some(*m),
+            Report::Manifest(m) => heard.manifest = Some(*m),
+            Report::Inithooks => heard.has_inithooks = true,
             Report::Layer { number, digest, archive_size, size, .. } => {
-                layers.push(Layer { number, entry: ManifestLayer { digest, size: archive_size }, size });
+                let entry = ManifestLayer { digest, size: archive_size };
+                heard.layers.push(Layer { number, entry, size });
             }
             Report::Refused(text) => refused = Some(text),
-            Report::Step(_) | Report::Percent(_) | Report::Line(_) | Report::Expect(_) => {}
+            _ => {}
         }
     }
-    match refused {
-        Some(text) => Err(ImportError::Refused(text)),
-        None => Ok((manifest, layers)),
-    }
+    refused.map_or(Ok(heard), |text| Err(ImportError::Refused(text)))
 }
 
 /// A manifest for an archive that brings none.
@@ -255,5 +327,6 @@ pub fn plain_manifest(name: TemplateName, version: String, now: i64) -> Manifest
         application: model::Application::default(),
         recipe: None,
         sources: Vec::new(),
+        files: Vec::new(),
     }
 }

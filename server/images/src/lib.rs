@@ -9,6 +9,7 @@
 //! | [`build`] | the engine's side | recipe → archive file, by a worker |
 //! | [`capture`] | the engine's side | container's layers → one more layer, by a worker |
 //! | [`fetch`] | the engine's side | address, checksum → file, by a worker |
+//! | [`metadata`] | the engine's side | image servers' metadata → files of a new container, by a worker |
 //! | [`source`] | what can be downloaded | lists, signatures → offers |
 //! | `process` | running a worker | plan → reports |
 //! | `layers` | two trees → the layer between them; layers → tree |
@@ -23,6 +24,7 @@ pub mod capture;
 pub mod fetch;
 pub mod import;
 mod layers;
+pub mod metadata;
 mod process;
 pub mod recipe;
 mod report;

@@ -3,7 +3,11 @@
 
 use std::path::PathBuf;
 
-use model::{Bytes, Digest, template::Manifest};
+use model::{
+    Bytes, Digest,
+    file_template::{FileTemplate, MadeFile},
+    template::Manifest,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::recipe::{Hook, Place, RecipeFile, SystemUser};
@@ -28,6 +32,12 @@ pub(crate) enum Report {
         /// Entries that were passed over: devices below ./dev.
         skipped: u64,
     },
+    /// The tree brings TurnKey's first boot.
+    Inithooks,
+    /// What an image's metadata has for each new container.
+    Files(Vec<FileTemplate>),
+    /// The same for one container.
+    Made(Vec<MadeFile>),
     /// So many bytes will come.
     Expect(Bytes),
     /// It was refused; for the operator.

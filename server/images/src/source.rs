@@ -2,6 +2,7 @@
 //!
 //! Bytes in, offers out: fetching is the engine's, and nothing here touches a network.
 
+pub mod aplinfo;
 pub mod index;
 pub mod key;
 pub mod simplestreams;
@@ -33,4 +34,23 @@ pub enum SourceError {
     /// Made in the future.
     #[error("its list is dated in the future: look at the clocks of both machines")]
     Early,
+}
+
+/// A version that can stand in a name.
+fn is_plain(version: &str) -> bool {
+    (1..=64).contains(&version.len())
+        && version.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:+~".contains(&b))
+        && !version.contains("..")
+}
+
+/// A path below the source's address, and nowhere else.
+fn is_relative(path: &str) -> bool {
+    let is_plain = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:+~%".contains(&b))
+    };
+    // A colon in the first part would make it the scheme of another address.
+    let is_below = path.split('/').next().is_some_and(|first| !first.contains(':'));
+    path.len() < 1024 && is_below && path.split('/').all(is_plain)
 }

@@ -1,12 +1,14 @@
 //! The confined processes: `kiste worker unpack BASE FOLDER`, archive on standard input, and
-//! `kiste worker build|capture|fetch|signature BASE FOLDER`, plan on standard input ([`build`], [`fetch`]); reports on standard output.
+//! `kiste worker KIND BASE FOLDER` for every other kind, plan on standard input; reports on standard output.
 
 mod build;
 mod capture;
 mod fetch;
+mod metadata;
 pub(crate) mod mmdebstrap;
 pub(crate) mod signature;
 mod sources;
+pub(crate) mod squashfs;
 
 use std::{
     ffi::OsString,
@@ -26,6 +28,8 @@ use crate::{
 
 /// Largest manifest that is read.
 const MANIFEST_MAX: u64 = 4 << 20;
+/// Where TurnKey's appliances have the scripts of their first boot.
+const INITHOOKS: &str = "usr/lib/inithooks/firstboot.d";
 /// Bytes written between two reports of progress.
 const PROGRESS_STEP: u64 = 4 << 20;
 
@@ -42,6 +46,9 @@ pub fn main(arguments: &[OsString]) -> u8 {
         "capture" => capture::run(ids, &folder),
         "fetch" => fetch::run(ids, &folder),
         "signature" => signature::run(ids, &folder),
+        "squashfs" => squashfs::run(ids, &folder),
+        "metadata" => metadata::run_metadata(ids, &folder),
+        "render" => metadata::run_render(ids, &folder),
         _ => return 2,
     };
     match confined {
@@ -111,6 +118,9 @@ fn unpack_archive(folder: &OwnedFd) -> Result<(), Refusal> {
     }
     let tree = unpack_layer(0, stream, folder, bounds)?;
     if looks_like_a_system(tree.as_fd()) {
+        if rustix::fs::statat(&tree, INITHOOKS, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
+            tell(&Report::Inithooks);
+        }
         return Ok(());
     }
     Err(Refusal::Damaged(io::Error::other("it holds no root file system: /etc and an init are missing")))

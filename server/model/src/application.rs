@@ -3,6 +3,8 @@
 //! A recipe writes it down, the manifest carries it, a container keeps what it was made with. Texts with
 //! `{name}` in them are filled in with `{address}`, the container's, and with its parameters.
 
+pub mod inithooks;
+
 use std::{collections::BTreeMap, fmt::Write};
 
 use serde::{Deserialize, Serialize};
@@ -35,6 +37,17 @@ pub struct Application {
     /// Whether other machines must reach it by an address of its own. Left out of manifests that do not say it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lan: Option<LanNeed>,
+    /// Whose first boot it is, if not ours. Left out of manifests that do not say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preseed: Option<Preseed>,
+}
+
+/// A first boot of somebody else's, that is told the values in a form of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Preseed {
+    /// TurnKey's, by shell variables in a file: [`inithooks`].
+    Inithooks,
 }
 
 /// How much an application needs an address of its own in the LAN.

@@ -29,6 +29,7 @@ pub mod config;
 pub mod container;
 pub mod digest;
 pub mod error_chain;
+pub mod file_template;
 pub mod finding;
 pub mod forward;
 pub mod health;

@@ -41,6 +41,8 @@ pub enum SourceKind {
     Index,
     /// The image servers of LXC, Incus and LXD.
     Simplestreams,
+    /// Proxmox VE's list of appliances.
+    Aplinfo,
 }
 
 impl SourceKind {
@@ -50,6 +52,7 @@ impl SourceKind {
         match self {
             Self::Index => "index",
             Self::Simplestreams => "simplestreams",
+            Self::Aplinfo => "aplinfo",
         }
     }
 }
@@ -60,12 +63,15 @@ impl SourceKind {
 pub enum Trust {
     /// It is signed by this Ed25519 key: 32 bytes.
     Ed25519([u8; 32]),
+    /// It is signed by the OpenPGP key with this fingerprint: 40 capital hex digits.
+    Openpgp(String),
     /// It comes over TLS from the host in the address, and nobody can check more.
     Tls,
 }
 
 impl Trust {
-    const KEY: &str = "ed25519:";
+    const ED25519: &str = "ed25519:";
+    const OPENPGP: &str = "openpgp:";
 }
 
 impl TryFrom<String> for Trust {
@@ -74,11 +80,19 @@ impl TryFrom<String> for Trust {
         if s == "tls" {
             return Ok(Self::Tls);
         }
-        let wrong = || format!("trust {s:?} is neither `tls` nor `ed25519:` with the 64 hex digits of a key");
-        let hex = s
-            .strip_prefix(Self::KEY)
-            .filter(|h| h.len() == 64 && h.bytes().all(|b| b.is_ascii_hexdigit()))
-            .ok_or_else(wrong)?;
+        let wrong = || {
+            format!(
+                "trust {s:?} is neither `tls` nor `ed25519:` with the 64 hex digits of a key nor `openpgp:` with the 40 of a fingerprint"
+            )
+        };
+        let hex = |prefix: &str, length: usize| {
+            let hex = s.strip_prefix(prefix)?;
+            (hex.len() == length && hex.bytes().all(|b| b.is_ascii_hexdigit())).then_some(hex)
+        };
+        if let Some(fingerprint) = hex(Self::OPENPGP, 40) {
+            return Ok(Self::Openpgp(fingerprint.to_ascii_uppercase()));
+        }
+        let hex = hex(Self::ED25519, 64).ok_or_else(wrong)?;
         let mut key = [0; 32];
         for (byte, digits) in key.iter_mut().zip(hex.as_bytes().chunks(2)) {
             let digits = std::str::from_utf8(digits).map_err(|_| wrong())?;
@@ -94,8 +108,9 @@ impl From<Trust> for String {
             Trust::Tls => "tls".to_owned(),
             Trust::Ed25519(key) => {
                 let hex: String = key.iter().map(|b| format!("{b:02x}")).collect();
-                format!("{}{hex}", Trust::KEY)
+                format!("{}{hex}", Trust::ED25519)
             }
+            Trust::Openpgp(fingerprint) => format!("{}{fingerprint}", Trust::OPENPGP),
         }
     }
 }
@@ -108,43 +123,85 @@ pub struct Source {
     pub name: SourceName,
     /// What speaks there.
     pub kind: SourceKind,
-    /// Its address; ends with a slash.
+    /// Its address: a folder, with a slash at the end. For [`SourceKind::Aplinfo`] the list itself, of which
+    /// `.gz` and `.asc` are fetched.
     pub url: String,
     /// Why it is believed.
     pub trust: Trust,
+    /// Where the public key is for [`Trust::Openpgp`]: from anywhere, its fingerprint makes it the right one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 impl Source {
     /// What is wrong with it.
     #[must_use]
     pub fn fault(&self) -> Option<String> {
-        let is_web = self.url.starts_with("https://") || self.url.starts_with("http://");
-        if !is_web || !self.url.ends_with('/') || self.url.bytes().any(|b| !b.is_ascii_graphic()) {
-            return Some(format!("url {:?} is no http or https address with a slash at its end", self.url));
+        if !is_web(&self.url) || self.url.ends_with('/') == (self.kind == SourceKind::Aplinfo) {
+            let what = if self.kind == SourceKind::Aplinfo {
+                "of a list, without .gz and without a slash at its end"
+            } else {
+                "with a slash at its end"
+            };
+            return Some(format!("url {:?} is no http or https address {what}", self.url));
+        }
+        match (&self.key, &self.trust) {
+            (Some(key), Trust::Openpgp(_)) if is_web(key) => {}
+            (_, Trust::Openpgp(_)) => {
+                return Some("trust is openpgp: key must be the http or https address of the key".to_owned());
+            }
+            (Some(_), _) => return Some("key belongs to trust `openpgp:`".to_owned()),
+            (None, _) => {}
         }
         match (self.kind, &self.trust) {
-            (SourceKind::Index, Trust::Tls) => {
+            (SourceKind::Index, Trust::Ed25519(_)) | (SourceKind::Aplinfo, Trust::Openpgp(_)) => None,
+            (SourceKind::Index, _) => {
                 Some("an index is signed: trust must be `ed25519:` with its key".to_owned())
             }
-            (SourceKind::Simplestreams, Trust::Ed25519(_)) => {
+            (SourceKind::Aplinfo, _) => {
+                Some("aplinfo is signed: trust must be `openpgp:` with the fingerprint of its key".to_owned())
+            }
+            (SourceKind::Simplestreams, Trust::Tls) => {
+                let is_proved = self.url.starts_with("https://") || is_on_this_host(&self.url);
+                (!is_proved).then(|| format!("trust is tls, and {} is not https", self.url))
+            }
+            (SourceKind::Simplestreams, _) => {
                 Some("simplestreams are not signed: trust must be `tls`".to_owned())
             }
-            (_, Trust::Tls) if !self.url.starts_with("https://") && !is_on_this_host(&self.url) => {
-                Some(format!("trust is tls, and {} is not https", self.url))
-            }
-            _ => None,
         }
+    }
+
+    /// The address below which relative ones are meant; ends with a slash.
+    #[must_use]
+    pub fn folder(&self) -> &str {
+        self.url.rfind('/').map_or("", |slash| &self.url[..=slash])
     }
 
     /// Those of a node that says nothing.
     #[must_use]
     pub fn defaults() -> Vec<Self> {
-        let name = "linuxcontainers".parse();
-        let url = "https://images.linuxcontainers.org/".to_owned();
-        name.into_iter()
-            .map(|name| Self { name, kind: SourceKind::Simplestreams, url: url.clone(), trust: Trust::Tls })
-            .collect()
+        let source = |name: &str, kind, url: &str, trust, key: Option<&str>| {
+            let key = key.map(str::to_owned);
+            name.parse().ok().map(|name| Self { name, kind, url: url.to_owned(), trust, key })
+        };
+        let images = "https://images.linuxcontainers.org/";
+        // Key and fingerprint as Proxmox VE ships them, in the repository of its pve-manager.
+        let fingerprint = "694CFF26795A29BAE07B4EB585C25E95A16EB94D".to_owned();
+        let key = "https://raw.githubusercontent.com/proxmox/pve-manager/14a22df35955d97dfc1af21e117dc894a29df0c9/aplinfo/release%40turnkeylinux.com.pubkey";
+        let turnkey = "https://releases.turnkeylinux.org/pve/aplinfo.dat";
+        [
+            source("linuxcontainers", SourceKind::Simplestreams, images, Trust::Tls, None),
+            source("turnkey", SourceKind::Aplinfo, turnkey, Trust::Openpgp(fingerprint), Some(key)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
+}
+
+/// Whether it is an address that requests can be made of.
+fn is_web(url: &str) -> bool {
+    (url.starts_with("https://") || url.starts_with("http://")) && url.bytes().all(|b| b.is_ascii_graphic())
 }
 
 /// Whether the address names loopback by its number: nobody can listen on the way.
@@ -166,9 +223,23 @@ pub struct Offer {
     pub description: String,
     /// Address of the archive.
     pub url: String,
-    /// The archive's size.
-    pub size: Bytes,
+    /// The archive's size, where the source tells it.
+    pub size: Option<Bytes>,
     /// What the archive must be.
+    pub checksum: Checksum,
+    /// What comes with it in a file of its own: the metadata of LXC's image servers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<OfferFile>,
+}
+
+/// A file that belongs to an offer.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct OfferFile {
+    /// Its address.
+    pub url: String,
+    /// Its size.
+    pub size: Bytes,
+    /// What it must be.
     pub checksum: Checksum,
 }
 
@@ -222,11 +293,15 @@ mod tests {
         let key = format!("ed25519:{}", "0a".repeat(32));
         assert_eq!(Trust::try_from(key.clone()).unwrap(), Trust::Ed25519([10; 32]));
         assert_eq!(String::from(Trust::Ed25519([10; 32])), key);
+        let key = format!("openpgp:{}", "0a".repeat(20));
+        assert_eq!(String::from(Trust::try_from(key).unwrap()), format!("openpgp:{}", "0A".repeat(20)));
         for bad in [
             "",
             "TLS",
             "ed25519:",
             "ed25519:0a",
+            "openpgp:0a",
+            &format!("openpgp:{}", "0g".repeat(20)),
             &format!("ed25519:{}", "é".repeat(32)),
             &format!("ed25519:{}", "+a".repeat(32)),
         ] {
@@ -236,27 +311,40 @@ mod tests {
 
     #[test]
     fn a_source_without_proof_is_refused() {
+        let pgp = format!("openpgp:{}", "0A".repeat(20));
         let source = |kind, url: &str, trust: &str| Source {
             name: "a".parse().unwrap(),
             kind,
             url: url.into(),
             trust: Trust::try_from(trust.to_owned()).unwrap(),
+            key: trust.starts_with("openpgp").then(|| "https://keys.example/k".to_owned()),
         };
         let key = format!("ed25519:{}", "0a".repeat(32));
-        use SourceKind::{Index, Simplestreams};
+        use SourceKind::{Aplinfo, Index, Simplestreams};
         assert_eq!(source(Index, "http://other.lan/t/", &key).fault(), None);
         assert_eq!(source(Simplestreams, "https://images.example/", "tls").fault(), None);
+        let list = source(Aplinfo, "http://images.example/pve/aplinfo.dat", &pgp);
+        assert_eq!((list.fault(), list.folder()), (None, "http://images.example/pve/"));
+        for key in [None, Some("/etc/key".to_owned())] {
+            assert!(Source { key, ..list.clone() }.fault().is_some());
+        }
+        assert!(Source { trust: Trust::Tls, ..list }.fault().is_some());
         for (kind, url, trust) in [
             (Index, "https://other.lan/t/", "tls"),
+            (Index, "https://other.lan/t/", &pgp),
             (Simplestreams, "https://images.example/", key.as_str()),
+            (Simplestreams, "https://images.example/", &pgp),
             (Simplestreams, "http://images.example/", "tls"),
             (Simplestreams, "http://127.evil.example/", "tls"),
             (Index, "https://other.lan/t", &key),
             (Index, "file:///srv/", &key),
             (Index, "https://a b/", &key),
+            (Aplinfo, "https://a.example/aplinfo.dat", &key),
+            (Aplinfo, "https://a.example/aplinfo.dat", "tls"),
+            (Aplinfo, "https://a.example/pve/", &pgp),
         ] {
             assert!(source(kind, url, trust).fault().is_some(), "{url} {trust}");
         }
-        assert!(Source::defaults().iter().all(|s| s.fault().is_none()) && !Source::defaults().is_empty());
+        assert!(Source::defaults().iter().all(|s| s.fault().is_none()) && Source::defaults().len() == 2);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::{Application, Bytes, Digest, Refusal, text::text_type};
+use crate::{Application, Bytes, Digest, Refusal, file_template::FileTemplate, text::text_type};
 
 /// A container template's name, such as `debian-12`: a-z, 0-9, dot and dash.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,6 +75,9 @@ pub struct Manifest {
     /// What was fetched from vendors for it, apart from packages.
     #[serde(default)]
     pub sources: Vec<SourceRecord>,
+    /// Files that each new container gets. Left out of manifests that have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileTemplate>,
 }
 
 /// A vendor's file that went into a build.
@@ -136,6 +139,9 @@ pub struct ContainerTemplate {
     /// What was fetched from vendors for it, apart from packages.
     #[serde(default)]
     pub sources: Vec<SourceRecord>,
+    /// Files that each new container gets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileTemplate>,
 }
 
 /// Where a template came from.

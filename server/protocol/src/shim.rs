@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use model::{Hostname, Vmid, idmap::IdMap, nic::LanIp};
+use model::{Hostname, Vmid, file_template::MadeFile, idmap::IdMap, nic::LanIp};
 
 use crate::viewer::TermSize;
 
@@ -107,6 +107,10 @@ pub enum Injection {
     SshKeys(String),
     /// What the first boot is told, by name.
     Parameters(std::collections::BTreeMap<String, String>),
+    /// Variables for TurnKey's first boot: `/etc/inithooks.conf`.
+    Inithooks(std::collections::BTreeMap<String, String>),
+    /// Files that the template has for each new container.
+    Files(Vec<MadeFile>),
 }
 
 impl std::fmt::Debug for Injection {
@@ -117,6 +121,8 @@ impl std::fmt::Debug for Injection {
             Self::RootPassword(_) => "RootPassword",
             Self::SshKeys(_) => "SshKeys",
             Self::Parameters(_) => "Parameters",
+            Self::Inithooks(_) => "Inithooks",
+            Self::Files(_) => "Files",
         })
     }
 }

@@ -23,7 +23,7 @@ use linux::{
     process::{self, CloneArgs, Cloned, SingleThreaded},
     rights,
 };
-use model::Hostname;
+use model::{Hostname, file_template::MadeFile};
 use protocol::shim::{Injection, ShimPlan};
 use rustix::fs::OFlags;
 
@@ -96,6 +96,8 @@ fn apply(injection: &Injection) -> Result<(), Failure> {
         Injection::RootPassword(hash) => set_password(hash).at("set the root password"),
         Injection::SshKeys(keys) => set_ssh_keys(keys).at("set the ssh keys"),
         Injection::Parameters(values) => set_parameters(values).at("hand over the parameters"),
+        Injection::Files(files) => files.iter().try_for_each(set_file).at("make the template's files"),
+        Injection::Inithooks(variables) => set_inithooks(variables).at("write /etc/inithooks.conf"),
     }
 }
 
@@ -184,4 +186,29 @@ fn set_parameters(values: &BTreeMap<String, String>) -> io::Result<()> {
         replace(&format!("{folder}/{name}"), 0o600, value)?;
     }
     Ok(())
+}
+
+/// Variables for a shell, which root's scripts read and then empty. Within single quotes only a single quote means
+/// anything (POSIX, 2.2.2 of its shell command language).
+fn set_inithooks(variables: &BTreeMap<String, String>) -> io::Result<()> {
+    let is_name =
+        |name: &String| name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+    if !variables.keys().all(is_name) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let line =
+        |(name, value): (&String, &String)| format!("export {name}='{}'\n", value.replace('\'', "'\\''"));
+    replace("/etc/inithooks.conf", 0o600, &variables.iter().map(line).collect::<String>())
+}
+
+/// A file of the template's, with the folders on the way; what is there may stay, if it says so.
+fn set_file(file: &MadeFile) -> io::Result<()> {
+    if file.is_create_only && fs::symlink_metadata(&file.path).is_ok() {
+        return Ok(());
+    }
+    if let Some(folder) = Path::new(&file.path).parent() {
+        fs::create_dir_all(folder)?;
+    }
+    replace(&file.path, file.mode.into(), &file.text)?;
+    std::os::unix::fs::chown(&file.path, Some(file.uid.into()), Some(file.gid.into()))
 }

@@ -65,6 +65,7 @@ mod tests {
             kind: SourceKind::Index,
             url: url.into(),
             trust: Trust::Ed25519([7; 32]),
+            key: None,
         };
         let here = source("https://a.example/");
         assert_eq!(store.find_source(&here).unwrap(), SourceRow::default());
@@ -74,7 +75,8 @@ mod tests {
             title: String::new(),
             description: "d".into(),
             url: "https://a.example/x".into(),
-            size: Bytes(7),
+            size: Some(Bytes(7)),
+            metadata: None,
             checksum: "ab".repeat(32).parse().unwrap(),
         };
         let row = SourceRow { serial: 7, refreshed: Some(5), error: None, offers: vec![offer] };

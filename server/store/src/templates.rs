@@ -93,6 +93,7 @@ pub(crate) mod tests {
             application: model::Application::default(),
             recipe: None,
             sources: Vec::new(),
+            files: Vec::new(),
         }
     }
 

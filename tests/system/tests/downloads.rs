@@ -190,6 +190,35 @@ fn an_archive_from_an_address_needs_its_checksum() {
     k.finish();
 }
 
+/// The metadata of an image, as image servers pack it.
+fn metadata(dir: &Path, yaml: &str) -> Vec<u8> {
+    let folder = dir.join("metadata");
+    fs::create_dir_all(folder.join("templates")).unwrap();
+    fs::write(folder.join("metadata.yaml"), yaml).unwrap();
+    fs::write(folder.join("templates/hostname.tpl"), "{{ container.name }} of the image\n").unwrap();
+    fs::write(folder.join("templates/seed.tpl"), "name: {{ instance.name }}\nlang: {{ properties.lang }}\nnet: {{ config_get(\"user.net\", \"none\") }}\n").unwrap();
+    fs::write(
+        folder.join("templates/endless.tpl"),
+        "{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}",
+    )
+    .unwrap();
+    let path = dir.join("incus.tar.xz");
+    let words =
+        ["-C", folder.to_str().unwrap(), "-cJf", path.to_str().unwrap(), "metadata.yaml", "templates"];
+    assert_eq!(run("tar", &words).code, 0);
+    fs::read(path).unwrap()
+}
+
+const METADATA: &str = r#"architecture: x86_64
+creation_date: 1795392000
+properties: {os: Debian, release: trixie}
+templates:
+  /etc/hostname: {when: [create, copy], template: hostname.tpl}
+  /var/lib/cloud/seed/nocloud-net/meta-data: {when: [create, copy], template: seed.tpl, mode: "0600", properties: {lang: "de"}}
+  /etc/passwd: {when: [start], create_only: true, template: seed.tpl}
+  /etc/endless: {when: [start], template: endless.tpl}
+"#;
+
 #[test]
 fn image_servers_of_other_container_managers_are_understood() {
     let server = FileServer::start();
@@ -199,21 +228,95 @@ fn image_servers_of_other_container_managers_are_understood() {
         server.url("/")
     );
     let Some(k) = Instance::start_with(77, &config) else { return };
+    let Ok(rootfs) = std::env::var("KISTE_TEST_ROOTFS") else { return drop(k) };
     let bytes = tiny(k.dir(), "-cJf");
-    let list = format!(
-        r#"{{"content_id":"images","datatype":"image-downloads","format":"products:1.0","products":{{
-        "alpine:3.22:amd64:default":{{"aliases":"alpine/3.22","arch":"amd64","os":"Alpine","release":"3.22","release_title":"3.22","variant":"default",
-        "versions":{{"20261122_13:00":{{"items":{{"root.tar.xz":{{"ftype":"root.tar.xz","path":"images/alpine/3.22/20261122_13:00/rootfs.tar.xz",
-        "sha256":"{}","size":{}}}}}}}}}}}}}}}"#,
-        sha256(&bytes, k.dir()),
-        bytes.len()
-    );
-    server.put("/streams/v1/images.json", Answer::File(list.into_bytes()));
-    server.put("/images/alpine/3.22/20261122_13:00/rootfs.tar.xz", Answer::File(bytes));
-    k.ok(&["template", "refresh"]);
+    // A real Debian as squashfs: owners, links, capabilities and all.
+    let (tar, image) = (k.dir().join("debian.tar"), k.dir().join("debian.squashfs"));
+    let words = ["--xattrs", "--xattrs-include=*", "-C", &rootfs, "-cf", tar.to_str().unwrap(), "."];
+    assert_eq!(run("tar", &words).code, 0);
+    let made = format!("tar2sqfs -q -c zstd -f {} < {}", image.display(), tar.display());
+    assert_eq!(run("sh", &["-c", &made]).code, 0);
+    let squashfs = fs::read(&image).unwrap();
+    let item = |ftype: &str, path: &str, bytes: &[u8]| {
+        let sum = sha256(bytes, k.dir());
+        format!(r#""{ftype}":{{"ftype":"{ftype}","path":"{path}","sha256":"{sum}","size":{}}}"#, bytes.len())
+    };
+    let product = |os: &str, release: &str, items: &[String]| {
+        let key = format!("{}:{release}:amd64:default", os.to_lowercase());
+        let about = format!(
+            r#""arch":"amd64","os":"{os}","release":"{release}","release_title":"{release}","variant":"default","requirements":{{}}"#
+        );
+        format!(r#""{key}":{{{about},"versions":{{"20261122_13:00":{{"items":{{{}}}}}}}}}"#, items.join(","))
+    };
+    let root = "images/alpine/rootfs.tar.xz";
+    let put_list = |metadata: &[u8]| {
+        let debian = [
+            item("squashfs", "images/debian/rootfs.squashfs", &squashfs),
+            item("incus.tar.xz", "images/debian/incus.tar.xz", metadata),
+        ];
+        let products = [
+            product("Alpine", "3.22", &[item("root.tar.xz", root, &bytes)]),
+            product("Debian", "trixie", &debian),
+        ];
+        let list = format!(
+            r#"{{"content_id":"images","datatype":"image-downloads","format":"products:1.0","products":{{{}}}}}"#,
+            products.join(",")
+        );
+        server.put("/streams/v1/images.json", Answer::File(list.into_bytes()));
+        server.put("/images/debian/incus.tar.xz", Answer::File(metadata.to_vec()));
+        k.ok(&["template", "refresh"]);
+    };
+    let good = metadata(k.dir(), METADATA);
+    put_list(&good);
+    server.put(&format!("/{root}"), Answer::File(bytes.clone()));
     assert!(k.refused(&["template", "download", "alpine-3.22"]).contains("offered by images, again"));
     k.ok(&["template", "download", "images/alpine-3.22"]);
     assert_eq!(installed(&k), ["alpine-3.22 20261122_13:00"]);
+
+    // What is beside the image is as hostile as the image.
+    let download = || k.kiste(&["template", "download", "images/debian-trixie"]);
+    let mut torn = squashfs.clone();
+    torn.truncate(squashfs.len() / 2);
+    for (yaml, why) in [
+        (METADATA.replace("/etc/hostname", "/../etc/hostname"), "no plain path"),
+        (METADATA.replace("\"0600\"", "\"4755\""), "permission bits"),
+        ("templates: [".to_owned(), "metadata is damaged"),
+    ] {
+        put_list(&metadata(k.dir(), &yaml));
+        let done = download();
+        assert!(done.code == 1 && done.err.contains(why), "{done:?}");
+    }
+    put_list(&good);
+    server.put("/images/debian/incus.tar.xz", Answer::File(metadata(k.dir(), "templates: {}\n")));
+    assert!(download().err.contains("was promised"));
+    server.put("/images/debian/incus.tar.xz", Answer::File(good));
+    fs::write(k.dir().join("torn.squashfs"), &torn).unwrap();
+    let torn = k.dir().join("torn.squashfs");
+    let text = k.refused(&["template", "import", torn.to_str().unwrap(), "--name", "torn"]);
+    assert!(text.contains("squashfs image is damaged"), "{text}");
+    assert_eq!(installed(&k), ["alpine-3.22 20261122_13:00"]);
+    assert!(names(&k.dir().join("data/staging")).is_empty());
+
+    server.put("/images/debian/rootfs.squashfs", Answer::File(squashfs));
+    let done = download();
+    assert!(done.code == 0 && done.err.contains("/var/lib/cloud/seed/nocloud-net/meta-data"), "{done:?}");
+    let done = k.kiste(&["create", "debian-trixie", "--name", "web", "--start"]);
+    assert!(done.code == 0 && done.err.contains("/etc/endless is left out"), "{done:?}");
+    assert_eq!(k.boot("web"), "running");
+    // Ours win, its own are there, and what was there before stays where it says so.
+    let seed = "/var/lib/cloud/seed/nocloud-net/meta-data";
+    assert_eq!(
+        k.inside("web", "cat /etc/hostname; ls /etc/endless 2>/dev/null; head -n 1 /etc/passwd"),
+        "web\nroot:x:0:0:root:/root:/bin/bash"
+    );
+    assert_eq!(
+        k.inside("web", &format!("stat -c '%a %U' {seed}; cat {seed}")),
+        "600 root\nname: web\nlang: de\nnet: none"
+    );
+    assert!(
+        k.inside("web", "getcap -r /usr/bin /bin 2>/dev/null; stat -c %a /usr/bin/su /usr/bin/passwd")
+            .ends_with("4755\n4755")
+    );
     server.put("/streams/v1/images.json", Answer::File(b"<html>".to_vec()));
     assert!(k.refused(&["template", "refresh", "images"]).contains("damaged or of a format"));
     k.finish();

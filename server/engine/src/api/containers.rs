@@ -6,7 +6,7 @@ use auth::password::HashPasswordError;
 use model::{
     Application, ContainerConfig, MacAddress, Refusal,
     access::{ObjectPath, Privilege},
-    application::{Parameter, Values},
+    application::{Parameter, Preseed, Values, inithooks},
     container::InstalledApplication,
     nic::Nic,
     refusal::Thing,
@@ -14,7 +14,7 @@ use model::{
 };
 use protocol::{
     engine::{
-        ApiError,
+        ApiError, Secret,
         calls::{ContainerRef, CreateContainer, GetContainer},
         view::{ContainerDetail, ContainerSummary, CreatedContainer},
     },
@@ -148,10 +148,25 @@ pub(super) fn create(
     if !call.ssh_keys.trim().is_empty() {
         injections.push(Injection::SshKeys(checked_keys(&call.ssh_keys)?));
     }
-    if !values.is_empty() {
-        injections.push(Injection::Parameters(values));
+    match template.application.preseed {
+        Some(Preseed::Inithooks) => {
+            // Its first boot gives root a password in any case: one that nobody knows, unless there is one.
+            let made = auth::random::password(20).map_err(|e| internal(&e))?;
+            let root = call.password.as_ref().map_or(made.as_str(), Secret::reveal);
+            let variables = inithooks::variables(&values, root, &call.hostname);
+            injections.push(Injection::Inithooks(variables));
+        }
+        None if values.is_empty() => {}
+        None => injections.push(Injection::Parameters(values)),
     }
-    let new = creating::New { config: &config, secrets: &secrets, uuid, injections, power: call.power };
+    let new = creating::New {
+        config: &config,
+        secrets: &secrets,
+        uuid,
+        injections,
+        files: template.files,
+        power: call.power,
+    };
     let task = creating::create(engine, new, &grant.user)?;
     Ok(CreatedContainer { vmid, name, task })
 }

@@ -19,7 +19,10 @@ use crate::{
     access::Caller,
     error::internal,
     server::Outcome,
-    tasks::sources::{self, Wanted},
+    tasks::{
+        sources::{self, Wanted},
+        templates::About,
+    },
 };
 
 pub(super) fn list(engine: &Engine, caller: &Caller) -> Result<Vec<SourceView>, ApiError> {
@@ -90,10 +93,16 @@ pub(super) fn download(
         url: offer.url,
         origin: source.url.clone(),
         any_certificate: source.kind == SourceKind::Index,
-        size: Some(offer.size),
+        size: offer.size,
         checksum: offer.checksum,
         name: Some(offer.name),
-        version: Some(offer.version),
+        metadata: offer.metadata,
+        about: About {
+            version: offer.version,
+            title: offer.title,
+            description: offer.description,
+            files: Vec::new(),
+        },
     };
     sources::download(engine, wanted, &grant.user)
 }

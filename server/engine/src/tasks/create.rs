@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use model::{ContainerConfig, PowerState, Refusal, TaskId, access::UserId, task::TaskKind};
+use images::metadata::Instance;
+use model::{
+    ContainerConfig, PowerState, Refusal, TaskId, access::UserId, file_template::FileTemplate, task::TaskKind,
+};
 use protocol::{engine::ApiError, shim::Injection};
 use store::{ContainerRow, SealedSecrets, StoreError};
 
@@ -16,9 +19,10 @@ use crate::{
 pub(crate) struct Work {
     row: ContainerRow,
     injections: Vec<Injection>,
+    files: Vec<FileTemplate>,
 }
 
-type Step = (&'static str, fn(&Engine, &Work) -> Result<(), Failure>);
+type Step = (&'static str, fn(&Engine, &Handle, &Work) -> Result<(), Failure>);
 
 /// Each step can be done again; [`destroy::remove_all`] undoes any number of them.
 const STEPS: [Step; 3] = [("layer", make_layer), ("network", admit), ("settings", inject)];
@@ -30,13 +34,15 @@ pub(crate) struct New<'a> {
     pub(crate) secrets: &'a SealedSecrets,
     pub(crate) uuid: String,
     pub(crate) injections: Vec<Injection>,
+    /// What its template has for each new container; injections come after them.
+    pub(crate) files: Vec<FileTemplate>,
     /// Whether it is started then.
     pub(crate) power: PowerState,
 }
 
 /// Reserves number, name, ids and address, and begins the task.
 pub(crate) fn create(engine: &Arc<Engine>, new: New<'_>, user: &UserId) -> Result<TaskId, ApiError> {
-    let New { config, secrets, uuid, injections, power } = new;
+    let New { config, secrets, uuid, injections, files, power } = new;
     let prepared = prepare(engine, TaskKind::Create, &config.vmid.to_string(), config.name.as_str(), user)?;
     let inserted = engine.store().insert_container(config, secrets, &uuid, prepared.id().as_str());
     let journal = match inserted {
@@ -50,7 +56,7 @@ pub(crate) fn create(engine: &Arc<Engine>, new: New<'_>, user: &UserId) -> Resul
         Err(error) => return Err(prepared.refuse(internal(&error))),
     };
     let row = ContainerRow { config: config.clone(), power: PowerState::Off, last_error: None, uuid };
-    let work = Work { row, injections };
+    let work = Work { row, injections, files };
     prepared.run(move |engine, handle| {
         let made = run_steps(engine, handle, &work);
         if made.is_err() {
@@ -70,23 +76,35 @@ fn run_steps(engine: &Engine, handle: &Handle, work: &Work) -> Result<(), Failur
     for (name, step) in STEPS {
         check_cancelled(handle)?;
         handle.step(name);
-        step(engine, work)?;
+        step(engine, handle, work)?;
     }
     Ok(())
 }
 
-fn make_layer(engine: &Engine, work: &Work) -> Result<(), Failure> {
+fn make_layer(engine: &Engine, _: &Handle, work: &Work) -> Result<(), Failure> {
     engine.pool.create(work.row.config.vmid).map(|_| ()).map_err(|e| chain(&e))
 }
 
-fn admit(engine: &Engine, work: &Work) -> Result<(), Failure> {
+fn admit(engine: &Engine, _: &Handle, work: &Work) -> Result<(), Failure> {
     match crate::recover::endpoint(&work.row.config) {
         Some(endpoint) => engine.network.admit(endpoint).map_err(|e| chain(&e)),
         None => Ok(()),
     }
 }
 
-fn inject(engine: &Engine, work: &Work) -> Result<(), Failure> {
+fn inject(engine: &Engine, handle: &Handle, work: &Work) -> Result<(), Failure> {
     let plan = power::plan(engine, &work.row)?;
-    engine.runtime.inject(&plan, work.injections.clone()).map_err(|e| chain(&e))
+    let mut injections = work.injections.clone();
+    if !work.files.is_empty() {
+        let config = &work.row.config;
+        let unique = format!("files-{}", config.vmid);
+        let instance = Instance::named(config.name.as_str());
+        let made =
+            engine.images.render(work.files.clone(), instance, &unique, &handle.is_cancelled, &mut |line| {
+                handle.log(&line)
+            });
+        // What we set ourselves comes after them, and wins.
+        injections.insert(0, Injection::Files(made.map_err(|e| chain(&e))?));
+    }
+    engine.runtime.inject(&plan, injections).map_err(|e| chain(&e))
 }

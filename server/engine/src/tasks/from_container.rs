@@ -57,10 +57,11 @@ fn capture(
         layers: Vec::new(),
         packages: Vec::new(),
         title: String::new(),
-        memory_min: base.map_or(Bytes(0), |t| t.memory_min),
+        memory_min: base.as_ref().map_or(Bytes(0), |t| t.memory_min),
         application: about.map(model::Application::of_a_copy).unwrap_or_default(),
         recipe: None,
         sources: Vec::new(),
+        files: base.map(|t| t.files).unwrap_or_default(),
     };
     let layers = storage::resolve_layers(&engine.config.data_dir, &config.image.layers);
     let order = Order {

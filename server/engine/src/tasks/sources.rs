@@ -10,27 +10,34 @@ use std::{
 };
 
 use images::{
-    ARCHITECTURE,
+    ARCHITECTURE, WorkerError,
     fetch::{FetchOrder, Fetched, Progress},
-    source::{SourceError, index, simplestreams},
+    signature::SignaturePlan,
+    source::{SourceError, aplinfo, index, simplestreams},
 };
 use model::{
     Bytes, Checksum, Digest, TaskId, TemplateName,
     access::UserId,
-    source::{Offer, Source, SourceKind, SourceName, Trust},
+    file_template::FileTemplate,
+    source::{Offer, OfferFile, Source, SourceKind, SourceName, Trust},
     task::TaskKind,
     template::TemplateOrigin,
 };
 use protocol::engine::ApiError;
 use store::SourceRow;
 
-use super::{Failure, Handle, prepare, templates};
+use super::{
+    Failure, Handle, prepare,
+    templates::{self, About},
+};
 use crate::{Engine, clock, error::chain};
 
 /// Largest list of a source.
 const LIST_MAX: Bytes = Bytes::mib(64);
 /// Largest archive of which nobody has promised a size.
 const ARCHIVE_MAX: Bytes = Bytes::mib(8 << 10);
+/// Largest metadata of an image.
+const METADATA_MAX: Bytes = Bytes::mib(16);
 /// Parts of downloads that nobody went on with are kept so long, seconds.
 const PART_AGE_MAX: u64 = 7 * 86_400;
 
@@ -94,32 +101,76 @@ fn is_due(now: i64, refreshed: Option<i64>, tried: Option<Duration>) -> bool {
 fn ask(engine: &Engine, handle: &Handle, source: &Source, seen: u64) -> Result<(u64, Vec<Offer>), Failure> {
     match (source.kind, &source.trust) {
         (SourceKind::Index, Trust::Ed25519(key)) => {
-            // Two files: between them a new index may have come, and then both are fetched again.
-            let read = || -> Result<Result<_, SourceError>, Failure> {
-                let signature = fetch_list(engine, handle, source, index::SIGNATURE)?;
-                let json = fetch_list(engine, handle, source, index::FILE)?;
+            let [signature, json] = [index::SIGNATURE, index::FILE].map(|f| format!("{}{f}", source.url));
+            let index = twice(|| {
+                let signature = fetch_list(engine, handle, source, &signature)?;
+                let json = fetch_list(engine, handle, source, &json)?;
                 Ok(index::read(&json, &signature, key, seen, clock::now()))
-            };
-            let index = match read()? {
-                Err(SourceError::Signature) => read()?,
-                other => other,
-            };
-            let index = index.map_err(|e| e.to_string())?;
+            })?;
             Ok((index.serial, index::offers(index, source, ARCHITECTURE)))
         }
+        (SourceKind::Aplinfo, Trust::Openpgp(fingerprint)) => {
+            let key = fetch_list(engine, handle, source, source.key.as_deref().unwrap_or_default())?;
+            let [signature, list] =
+                [aplinfo::SIGNATURE, aplinfo::COMPRESSED].map(|f| format!("{}{f}", source.url));
+            let list = twice(|| {
+                let signature = fetch_list(engine, handle, source, &signature)?;
+                let list = aplinfo::decompressed(fetch_list(engine, handle, source, &list)?, LIST_MAX);
+                let list = list.map_err(|e| e.to_string())?;
+                let proved = verify(engine, handle, source, fingerprint, [&list, &signature, &key])?;
+                Ok(proved.map(|()| list))
+            })?;
+            Ok((0, aplinfo::offers(&list, source, ARCHITECTURE).map_err(|e| e.to_string())?))
+        }
         (SourceKind::Simplestreams, _) => {
-            let json = fetch_list(engine, handle, source, simplestreams::FILE)?;
+            let json = fetch_list(engine, handle, source, &format!("{}{}", source.url, simplestreams::FILE))?;
             Ok((0, simplestreams::offers(&json, source, ARCHITECTURE).map_err(|e| e.to_string())?))
         }
-        (SourceKind::Index, Trust::Tls) => Err(SourceError::Signature.to_string()),
+        // The configuration lets none of them through.
+        (SourceKind::Index | SourceKind::Aplinfo, _) => Err(SourceError::Signature.to_string()),
     }
 }
 
-fn fetch_list(engine: &Engine, handle: &Handle, source: &Source, file: &str) -> Result<Vec<u8>, Failure> {
-    let url = format!("{}{file}", source.url);
+/// A list and its signature are two files: between them a new list may have come, and then both are fetched again.
+fn twice<T>(mut read: impl FnMut() -> Result<Result<T, SourceError>, Failure>) -> Result<T, Failure> {
+    let done = match read()? {
+        Err(SourceError::Signature) => read()?,
+        other => other,
+    };
+    done.map_err(|e| e.to_string())
+}
+
+/// Whether an OpenPGP key with this fingerprint has signed a list; `files`: list, signature, key.
+fn verify(
+    engine: &Engine,
+    handle: &Handle,
+    source: &Source,
+    fingerprint: &str,
+    files: [&[u8]; 3],
+) -> Result<Result<(), SourceError>, Failure> {
+    let place = Download::begin(engine, &format!("proof-{}", source.name))?;
+    let names = ["list", "signature", "key"].map(str::to_owned);
+    for (name, bytes) in names.iter().zip(files) {
+        let path = place.folder.join(name);
+        fs::write(&path, bytes).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
+    }
+    let [data, signature, key] = names;
+    let plan = SignaturePlan { data, signature, key, fingerprint: fingerprint.to_owned() };
+    match engine.images.verify_signature(&place.folder, &plan, &handle.is_cancelled) {
+        Ok(()) => Ok(Ok(())),
+        Err(WorkerError::Failed(why)) => {
+            handle.log(&why);
+            Ok(Err(SourceError::Signature))
+        }
+        Err(error) => Err(chain(&error)),
+    }
+}
+
+fn fetch_list(engine: &Engine, handle: &Handle, source: &Source, url: &str) -> Result<Vec<u8>, Failure> {
     let order = FetchOrder {
-        url: &url,
-        origin: &source.url,
+        url,
+        // A key may lie elsewhere; both addresses are the administrator's.
+        origin: url,
         max: LIST_MAX,
         size: None,
         // Nodes have certificates of their own making; the index has its signature.
@@ -148,20 +199,26 @@ pub(crate) struct Wanted {
     pub(crate) checksum: Checksum,
     /// The template's name; `None`: the one it brings.
     pub(crate) name: Option<TemplateName>,
-    /// Version for an archive that brings none.
-    pub(crate) version: Option<String>,
+    /// What belongs to it in a file of its own.
+    pub(crate) metadata: Option<OfferFile>,
+    /// What it is, for an archive that brings no manifest.
+    pub(crate) about: About,
 }
 
 /// Begins a download; the archive is installed once it is proved.
 pub(crate) fn download(engine: &Arc<Engine>, wanted: Wanted, user: &UserId) -> Result<TaskId, ApiError> {
     let title = wanted.name.as_ref().map_or(wanted.url.as_str(), TemplateName::as_str).to_owned();
-    let key = key_of(&wanted);
+    let key = key_of(&wanted.checksum);
     // Two downloads of the same file would write the same part; others may go on side by side.
     let object = format!("download-{}", &key[..12]);
     let prepared = prepare(engine, TaskKind::TemplateDownload, &object, &title, user)?;
     let unique = format!("download-{}", prepared.id().parts().map_or(0, |p| p.number));
     prepared.run(move |engine, handle| {
         handle.step("fetch");
+        let mut about = wanted.about.clone();
+        if let Some(metadata) = &wanted.metadata {
+            about.files = fetch_metadata(engine, handle, &wanted, metadata)?;
+        }
         handle.log(&format!("fetches {}", wanted.url));
         let order = FetchOrder {
             url: &wanted.url,
@@ -179,16 +236,45 @@ pub(crate) fn download(engine: &Arc<Engine>, wanted: Wanted, user: &UserId) -> R
             file: fetched.file,
             unique: &unique,
             name: wanted.name.clone(),
-            version: wanted.version.clone(),
+            about,
             origin: TemplateOrigin::Downloaded,
         };
         templates::install(engine, handle, archive)
     })
 }
 
+/// What an image's metadata has for each new container.
+fn fetch_metadata(
+    engine: &Engine,
+    handle: &Handle,
+    wanted: &Wanted,
+    metadata: &OfferFile,
+) -> Result<Vec<FileTemplate>, Failure> {
+    handle.log(&format!("fetches {}", metadata.url));
+    let order = FetchOrder {
+        url: &metadata.url,
+        origin: &wanted.origin,
+        max: METADATA_MAX,
+        size: Some(metadata.size),
+        any_certificate: wanted.any_certificate,
+        checksum: Some(&metadata.checksum),
+    };
+    let mut download = Download::begin(engine, &format!("metadata-{}", key_of(&metadata.checksum)))?;
+    let fetched = download.fetch(engine, handle, &order)?;
+    let name = fetched.path.file_name().unwrap_or_default().to_string_lossy();
+    let files = engine.images.read_metadata(&download.folder, &name, &handle.is_cancelled);
+    let files = files.map_err(|e| chain(&e))?;
+    let paths = files.iter().map(|f| f.file.path.as_str()).collect::<Vec<_>>().join(", ");
+    handle.log(&format!(
+        "new containers get {}",
+        if paths.is_empty() { "no files of its own" } else { &paths }
+    ));
+    Ok(files)
+}
+
 /// The part of a download is found again by what it is to become.
-fn key_of(wanted: &Wanted) -> String {
-    match &wanted.checksum {
+fn key_of(checksum: &Checksum) -> String {
+    match checksum {
         Checksum::Sha256(digest) => digest.as_str().to_owned(),
         Checksum::Sha512(hex) => hex.clone(),
     }
@@ -264,7 +350,8 @@ pub(crate) fn wanted_url(url: String, sha256: Digest, name: Option<TemplateName>
         size: None,
         checksum: Checksum::Sha256(sha256),
         name,
-        version: None,
+        metadata: None,
+        about: About::default(),
     }
 }
 

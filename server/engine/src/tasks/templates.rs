@@ -16,8 +16,9 @@ use images::{
 use model::{
     Digest, TaskId, TemplateName,
     access::UserId,
+    file_template::FileTemplate,
     task::TaskKind,
-    template::{ContainerTemplate, TemplateOrigin},
+    template::{ContainerTemplate, Manifest, TemplateOrigin},
 };
 use protocol::engine::ApiError;
 
@@ -40,7 +41,8 @@ pub(crate) fn import(
     let unique = format!("import-{}", prepared.id().parts().map_or(0, |p| p.number));
     prepared.run(move |engine, handle| {
         let origin = TemplateOrigin::Imported;
-        let archive = Archive { file: File::from(archive), unique: &unique, name, version: None, origin };
+        let about = About::default();
+        let archive = Archive { file: File::from(archive), unique: &unique, name, about, origin };
         install(engine, handle, archive)
     })
 }
@@ -53,10 +55,34 @@ pub(crate) struct Archive<'a> {
     pub(crate) unique: &'a str,
     /// The template's name; `None`: the one it brings.
     pub(crate) name: Option<TemplateName>,
-    /// Version for one that brings none; `None`: today.
-    pub(crate) version: Option<String>,
+    /// What it is, for one that brings no manifest.
+    pub(crate) about: About,
     /// Where it came from.
     pub(crate) origin: TemplateOrigin,
+}
+
+/// What is known of an archive that does not tell it itself; empty: nothing.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct About {
+    /// Version; empty: today.
+    pub(crate) version: String,
+    /// The name for people.
+    pub(crate) title: String,
+    /// One sentence.
+    pub(crate) description: String,
+    /// Files that each new container gets.
+    pub(crate) files: Vec<FileTemplate>,
+}
+
+impl About {
+    /// The manifest that it did not bring.
+    fn manifest(&self, name: TemplateName, now: i64) -> Manifest {
+        let version = if self.version.is_empty() { clock::date(now) } else { self.version.clone() };
+        let plain = plain_manifest(name, version, now);
+        let description =
+            if self.description.is_empty() { plain.description } else { self.description.clone() };
+        Manifest { title: self.title.clone(), description, files: self.files.clone(), ..plain }
+    }
 }
 
 /// Unpacks an archive and makes it a template.
@@ -68,11 +94,10 @@ pub(crate) fn install(engine: &Engine, handle: &Handle, archive: Archive<'_>) ->
 
 /// Unpacks an archive for a template, which is not stored yet.
 fn unpack(engine: &Engine, handle: &Handle, archive: Archive<'_>) -> Result<ContainerTemplate, Failure> {
-    let Archive { file, unique, name, version, origin } = archive;
+    let Archive { file, unique, name, about, origin } = archive;
     handle.step("unpack");
     let now = clock::now();
-    let version = version.unwrap_or_else(|| clock::date(now));
-    let fallback = || name.clone().map(|name| plain_manifest(name, version.clone(), now));
+    let fallback = || name.clone().map(|name| about.manifest(name, now));
     let mut shown = 0;
     let installed = engine
         .images
@@ -119,6 +144,7 @@ pub(super) fn template_of(
         application: manifest.application,
         recipe: manifest.recipe,
         sources: manifest.sources,
+        files: manifest.files,
     }
 }
 
@@ -237,7 +263,7 @@ fn build_stage(engine: &Engine, handle: &Handle, stage: Stage<'_>, unique: &str)
         file: built.archive().map_err(|e| chain(&e))?,
         unique: &format!("import-{unique}"),
         name: Some(recipe.summary.name.clone()),
-        version: None,
+        about: About::default(),
         origin: TemplateOrigin::Built,
     };
     let _alone = lock(&engine.installing);

@@ -78,7 +78,8 @@ pub fn offers(index: Index, source: &Source, architecture: &str) -> Vec<Offer> {
             version: e.version,
             title: e.title,
             description: e.description,
-            size: e.size,
+            size: Some(e.size),
+            metadata: None,
             checksum: Checksum::Sha256(e.sha256),
         })
         .collect()
@@ -246,6 +247,7 @@ mod tests {
             kind: SourceKind::Index,
             url: "https://a.example/t/".into(),
             trust: Trust::Ed25519(key),
+            key: None,
         };
         let serial = index.serial;
         let offers = offers(index, &source, "amd64");

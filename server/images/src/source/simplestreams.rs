@@ -1,17 +1,18 @@
 //! The list of the image servers of LXC, Incus and LXD: simplestreams' `streams/v1/images.json`.
 //!
-//! Of each product the newest version with a whole root file system as `root.tar.xz` is offered: it is one
-//! file, and what the metadata beside it would change (host name, hosts) is put in by us at each start anyway.
+//! Of each product the newest version with a whole root file system is offered, as `root.tar.xz`, else as squashfs.
+//! The metadata beside it, of either name, holds texts for files of new containers; it is offered with it. Both are
+//! checked by their own SHA-256, so that the sum over the two of them together would prove nothing more.
 
 use std::collections::BTreeMap;
 
 use model::{
     Bytes, Checksum, TemplateName,
-    source::{Offer, Source},
+    source::{Offer, OfferFile, Source},
 };
 use serde::Deserialize;
 
-use super::SourceError;
+use super::{SourceError, is_plain, is_relative};
 
 /// Where the list lies below the source's address.
 pub const FILE: &str = "streams/v1/images.json";
@@ -34,6 +35,8 @@ struct Product {
     release_title: String,
     #[serde(default)]
     variant: String,
+    #[serde(default)]
+    requirements: BTreeMap<String, String>,
     versions: BTreeMap<String, Version>,
 }
 
@@ -64,7 +67,11 @@ pub fn offers(bytes: &[u8], source: &Source, architecture: &str) -> Result<Vec<O
     {
         return Err(SourceError::Format(format!("{} {}", list.datatype, list.format)));
     }
-    let fitting = list.products.into_values().filter(|p| p.arch == architecture);
+    // Containers of ours never are what some old images need.
+    let fits = |p: &Product| {
+        p.arch == architecture && p.requirements.get("privileged").is_none_or(|needed| needed != "true")
+    };
+    let fitting = list.products.into_values().filter(fits);
     let mut offers: Vec<Offer> = fitting.filter_map(|p| offer(&p, source)).collect();
     offers.sort_by(|a, b| a.name.cmp(&b.name));
     offers.dedup_by(|a, b| a.name == b.name);
@@ -73,10 +80,10 @@ pub fn offers(bytes: &[u8], source: &Source, architecture: &str) -> Result<Vec<O
 
 fn offer(product: &Product, source: &Source) -> Option<Offer> {
     // Versions are dates; the map has them in order.
-    let (version, item) = product.versions.iter().rev().find_map(|(version, v)| {
-        let item = v.items.values().find(|i| i.ftype == "root.tar.xz" && is_usable(i))?;
-        Some((version, item))
-    })?;
+    let (version, items, root) =
+        product.versions.iter().rev().find_map(|(version, v)| {
+            Some((version, &v.items, find(&v.items, ["root.tar.xz", "squashfs"])?))
+        })?;
     let has_variant = !matches!(product.variant.as_str(), "" | "default");
     let variant = if has_variant { format!("-{}", product.variant) } else { String::new() };
     let name = format!("{}-{}{variant}", product.os, product.release).to_ascii_lowercase();
@@ -91,26 +98,26 @@ fn offer(product: &Product, source: &Source) -> Option<Offer> {
         name,
         title,
         version: version.clone(),
-        url: format!("{}{}", source.url, item.path),
-        size: Bytes(item.size),
-        checksum: item.sha256.parse::<Checksum>().ok()?,
+        url: format!("{}{}", source.url, root.path),
+        size: Some(Bytes(root.size)),
+        checksum: root.sha256.parse::<Checksum>().ok()?,
+        metadata: find(items, ["incus.tar.xz", "lxd.tar.xz"]).and_then(|item| file(item, source)),
     })
 }
 
-fn is_plain(version: &str) -> bool {
-    (1..=64).contains(&version.len())
-        && version.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b))
-        && !version.contains("..")
+fn file(item: &Item, source: &Source) -> Option<OfferFile> {
+    let checksum = item.sha256.parse().ok()?;
+    Some(OfferFile { url: format!("{}{}", source.url, item.path), size: Bytes(item.size), checksum })
+}
+
+/// The first usable item of one of these types, the better type first.
+fn find<'a>(items: &'a BTreeMap<String, Item>, ftypes: [&str; 2]) -> Option<&'a Item> {
+    ftypes.iter().find_map(|ftype| items.values().find(|i| i.ftype == *ftype && is_usable(i)))
 }
 
 /// Below the source's address, with everything that is needed to check it.
 fn is_usable(item: &Item) -> bool {
-    let is_plain = |part: &str| {
-        !part.is_empty()
-            && !part.starts_with('.')
-            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:+~%".contains(&b))
-    };
-    item.size > 0 && item.path.len() < 1024 && item.path.split('/').all(is_plain)
+    item.size > 0 && is_relative(&item.path)
 }
 
 #[cfg(test)]
@@ -127,14 +134,27 @@ mod tests {
                 "incus.tar.xz": {"ftype": "incus.tar.xz", "combined_sha256": "SUM", "path": "images/x/incus.tar.xz", "sha256": "SUM", "size": 900},
                 "root.squashfs": {"ftype": "squashfs", "path": "images/debian/trixie/20261122_05:24/rootfs.squashfs", "sha256": "SUM", "size": 80000000},
                 "root.tar.xz": {"ftype": "root.tar.xz", "path": "images/debian/trixie/20261122_05:24/rootfs.tar.xz", "sha256": "SUM", "size": 90000001}}},
-            "20261123_05:24": {"items": {"root.squashfs": {"ftype": "squashfs", "path": "images/y/rootfs.squashfs", "sha256": "SUM", "size": 8}}}}},
+            "20261123_05:24": {"items": {"root.vcdiff": {"ftype": "squashfs.vcdiff", "path": "images/y/rootfs.vcdiff", "sha256": "SUM", "size": 8}}}}},
+        "ubuntu:noble:amd64:default": {"arch": "amd64", "os": "Ubuntu", "release": "noble", "variant": "default", "versions": {
+            "20261120": {"items": {"root.tar.xz": {"ftype": "root.tar.xz", "path": "images/u/rootfs.tar.xz", "sha256": "SUM", "size": 7}}},
+            "20261121": {"items": {
+                "lxd.tar.xz": {"ftype": "lxd.tar.xz", "path": "images/u/lxd.tar.xz", "sha256": "SUM", "size": 600},
+                "root.squashfs": {"ftype": "squashfs", "path": "images/u/rootfs.squashfs", "sha256": "SUM", "size": 8}}}}},
+        "centos:7:amd64:default": {"arch": "amd64", "os": "CentOS", "release": "7", "variant": "default", "requirements": {"privileged": "true"}, "versions": {
+            "20261120": {"items": {"root.tar.xz": {"ftype": "root.tar.xz", "path": "images/c/rootfs.tar.xz", "sha256": "SUM", "size": 7}}}}},
         "alpine:3.22:amd64:cloud": {"arch": "amd64", "os": "Alpine", "release": "3.22", "variant": "cloud", "versions": {
             "20261122": {"items": {"root.tar.xz": {"ftype": "root.tar.xz", "path": "images/alpine/rootfs.tar.xz", "sha256": "SUM", "size": 5}}}}},
         "alpine:3.22:arm64:default": {"arch": "arm64", "os": "Alpine", "release": "3.22", "versions": {}}}}"#;
 
     fn source() -> Source {
         let url = "https://images.example/".into();
-        Source { name: "lxc".parse().unwrap(), kind: SourceKind::Simplestreams, url, trust: Trust::Tls }
+        Source {
+            name: "lxc".parse().unwrap(),
+            kind: SourceKind::Simplestreams,
+            url,
+            trust: Trust::Tls,
+            key: None,
+        }
     }
 
     fn read(text: &str) -> Result<Vec<Offer>, SourceError> {
@@ -144,11 +164,23 @@ mod tests {
     #[test]
     fn the_newest_whole_root_file_system_of_each_product_is_offered() {
         let all = read(LIST).unwrap();
-        let seen: Vec<_> = all.iter().map(|o| (o.name.as_str(), o.version.as_str(), o.size.0)).collect();
+        let seen: Vec<_> =
+            all.iter().map(|o| (o.name.as_str(), o.version.as_str(), o.size.unwrap().0)).collect();
         assert_eq!(
             seen,
-            [("alpine-3.22-cloud", "20261122", 5), ("debian-trixie", "20261122_05:24", 90_000_001)]
+            [
+                ("alpine-3.22-cloud", "20261122", 5),
+                ("debian-trixie", "20261122_05:24", 90_000_001),
+                ("ubuntu-noble", "20261121", 8)
+            ]
         );
+        let metadata: Vec<_> = all.iter().map(|o| o.metadata.as_ref().map(|m| m.url.as_str())).collect();
+        let below = "https://images.example/images/";
+        assert_eq!(
+            metadata,
+            [None, Some(&*format!("{below}x/incus.tar.xz")), Some(&*format!("{below}u/lxd.tar.xz"))]
+        );
+        assert_eq!(all[2].url, format!("{below}u/rootfs.squashfs"));
         assert_eq!(all[1].url, "https://images.example/images/debian/trixie/20261122_05:24/rootfs.tar.xz");
         assert_eq!(all[1].title, "Debian trixie");
     }
@@ -168,7 +200,11 @@ mod tests {
             let text = LIST.replacen(from, to, 1);
             assert_ne!(text, LIST);
             let all = read(&text).unwrap();
-            assert_eq!(all.iter().map(|o| o.name.as_str()).collect::<Vec<_>>(), ["debian-trixie"], "{to}");
+            assert_eq!(
+                all.iter().map(|o| o.name.as_str()).collect::<Vec<_>>(),
+                ["debian-trixie", "ubuntu-noble"],
+                "{to}"
+            );
         }
         for text in ["", "[]", "{}", &LIST.replace("products:1.0", "products:2.0"), &LIST[..LIST.len() / 2]] {
             assert!(read(text).is_err());

@@ -5,9 +5,13 @@
 #[cfg(test)]
 mod bench;
 
-use std::{fs, os::unix::fs::symlink};
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, symlink},
+};
 
 use bench::{Bench, bench, make_device, shell};
+use model::file_template::MadeFile;
 use protocol::{
     shim::{ExecPlan, ExitRecord, Injection, LaunchReport, NicPlan, ShimReply, ShimRequest, ShimTask},
     viewer::{Frame, TermSize},
@@ -267,7 +271,27 @@ fn settings_go_into_the_tree_and_nowhere_else() {
     assert!(matches!(report, LaunchReport::Failed(_)), "{report:?}");
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
     fs::remove_file(bench.top("root/.ssh")).unwrap();
+    let file = |path: &str, is_create_only| MadeFile {
+        path: path.into(),
+        text: "made".into(),
+        is_create_only,
+        uid: 7,
+        gid: 8,
+        mode: 0o640,
+    };
+    // A link on the way ends inside, and one in the file's place is replaced.
+    symlink("/srv", bench.top("linked")).unwrap();
+    symlink(outside.path().join("never"), bench.top("root/link")).unwrap();
+    let files = vec![
+        file("/etc/hostname", false),
+        file("/etc/shadow", true),
+        file("/linked/a/b", false),
+        file("/root/link", false),
+    ];
+    let variables = [("APP_PASS".to_owned(), "it's $(x)".to_owned()), ("B".to_owned(), String::new())];
     let all = vec![
+        Injection::Files(files),
+        Injection::Inithooks(variables.into()),
         Injection::Hostname("web.example".parse().unwrap()),
         Injection::RootPassword("$6$salt$hash".into()),
         Injection::SshKeys("ssh-ed25519 AAAA a@b".into()),
@@ -277,9 +301,19 @@ fn settings_go_into_the_tree_and_nowhere_else() {
     assert_eq!(fs::read_to_string(bench.own("etc/hostname")).unwrap(), "web.example\n");
     assert!(fs::read_to_string(bench.own("etc/hosts")).unwrap().contains("web.example web"));
     assert!(fs::read_to_string(bench.own("etc/shadow")).unwrap().contains("root:$6$salt$hash:"));
+    let about = |path: &str| {
+        let about = fs::symlink_metadata(bench.own(path)).unwrap();
+        (about.uid(), about.gid(), about.mode() & 0o7777)
+    };
+    assert_eq!((about("srv/a/b"), about("root/link")), ((7, 8, 0o640), (7, 8, 0o640)));
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+    assert_eq!(about("etc/inithooks.conf"), (0, 0, 0o600));
+    let conf = fs::read_to_string(bench.own("etc/inithooks.conf")).unwrap();
+    assert_eq!(conf, "export APP_PASS='it'\\''s $(x)'\nexport B=''\n");
+    let bad = [("a b".to_owned(), String::new())];
+    assert!(matches!(bench.run(&task(vec![Injection::Inithooks(bad.into())])), LaunchReport::Failed(_)));
     let keys = fs::metadata(bench.own("root/.ssh/authorized_keys")).unwrap();
-    assert_eq!(std::os::unix::fs::MetadataExt::mode(&keys) & 0o7777, 0o600);
-    assert_eq!(std::os::unix::fs::MetadataExt::uid(&keys), 0);
+    assert_eq!((keys.uid(), keys.mode() & 0o7777), (0, 0o600));
 }
 
 #[test]

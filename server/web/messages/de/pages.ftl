@@ -260,6 +260,7 @@ sources-refresh = Fragen
 sources-refresh-all = Alle fragen
 source-index = Signiertes Verzeichnis von Kiste
 source-simplestreams = Abbildserver von LXC, Incus und LXD
+source-aplinfo = Proxmox VEs Liste von Appliances
 source-address = Adresse
 source-trust = Geglaubt, weil
 source-offers = Angebote

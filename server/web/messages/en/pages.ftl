@@ -260,6 +260,7 @@ sources-refresh = Ask
 sources-refresh-all = Ask all
 source-index = Kiste’s signed index
 source-simplestreams = Image server of LXC, Incus and LXD
+source-aplinfo = Proxmox VE’s list of appliances
 source-address = Address
 source-trust = Believed because
 source-offers = Offers

@@ -95,11 +95,12 @@ fn source_row(f: &Frame, view: SourceView) -> SourceRow {
         kind: f.t(match source.kind {
             model::source::SourceKind::Index => "source-index",
             model::source::SourceKind::Simplestreams => "source-simplestreams",
+            model::source::SourceKind::Aplinfo => "source-aplinfo",
         }),
         url: source.url,
         trust: match source.trust {
             model::source::Trust::Tls => f.t("trust-tls"),
-            key @ model::source::Trust::Ed25519(_) => f.t_with("trust-key", &String::from(key)),
+            key => f.t_with("trust-key", &String::from(key)),
         },
         offers,
         refreshed,
@@ -115,7 +116,7 @@ fn offer_row(f: &Frame, view: OfferView) -> OfferRow {
         title: if offer.title.is_empty() { name.clone() } else { offer.title },
         name,
         version: offer.version,
-        size: format::bytes(f.language(), offer.size),
+        size: offer.size.map(|size| format::bytes(f.language(), size)).unwrap_or_default(),
         installed: installed.unwrap_or_default(),
         action: match state {
             OfferState::New => f.t("download"),
