@@ -13,7 +13,7 @@ use std::{
 
 use model::{
     Digest, TemplateName,
-    template::{Manifest, SourceRecord},
+    template::{ContainerTemplate, Manifest, SourceRecord},
 };
 use thiserror::Error;
 
@@ -23,6 +23,7 @@ use crate::{
     process::{self, WorkerError, claim},
     recipe::{Base, Hook, Recipe},
     report::{BuildPlan, Report, SourcePlan},
+    source::index::{self, WriteError},
     worker::{mmdebstrap, signature},
 };
 
@@ -171,6 +172,17 @@ impl ImageStore {
     #[must_use]
     pub fn kept_archive(&self, name: &TemplateName, version: &str) -> Option<PathBuf> {
         Some(self.data_dir.join("templates").join(archive_name(name, version))).filter(|p| p.is_file())
+    }
+
+    /// Signs the index of the archives that are kept here anew, where there is one; `new` has just got its archive.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub fn update_index(&self, new: Option<&ContainerTemplate>, now: i64) -> Result<bool, WriteError> {
+        let file = new.map(|t| archive_name(&t.name, &t.version));
+        let folder = self.data_dir.join("templates");
+        let new = new.zip(file.as_deref()).filter(|(_, file)| folder.join(file).is_file());
+        Ok(index::update(&folder, &self.data_dir.join("index.key"), now, new)?.is_some())
     }
 
     /// Removes what [`Built::keep`] has kept; that it is gone is no error.

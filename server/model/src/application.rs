@@ -40,6 +40,17 @@ pub struct Application {
     /// Whose first boot it is, if not ours. Left out of manifests that do not say it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preseed: Option<Preseed>,
+    /// Which older containers it can take over; `None`: none. Left out of manifests that do not say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upgrade: Option<Upgrade>,
+}
+
+/// Which containers of older versions of a template can be brought to this one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Upgrade {
+    /// The oldest version whose data it understands, such as `33` or `1.0`.
+    pub from: String,
 }
 
 /// A first boot of somebody else's, that is told the values in a form of its own.
@@ -378,6 +389,15 @@ impl Application {
         if let Some(bad) = self.forget.iter().find(leads_astray) {
             return Some(format!("forget holds {bad:?}: it must be a path from / without .."));
         }
+        if let Some(Upgrade { from }) = &self.upgrade {
+            let is_number = |n: &str| !n.is_empty() && n.len() <= 9 && n.bytes().all(|b| b.is_ascii_digit());
+            if !from.split('.').all(is_number) || from.len() > 32 {
+                return Some(format!("upgrade.from: {from:?} is no version such as 33 or 1.0"));
+            }
+            if self.data.is_empty() {
+                return Some("upgrade: what outlives one must be in data".to_owned());
+            }
+        }
         let mut names = std::collections::BTreeSet::new();
         for parameter in &self.parameters {
             let Parameter { name, label, default, generate, choices, kind, .. } = parameter;
@@ -496,6 +516,8 @@ mod tests {
         [access]
         url = "http://{address}/"
         password = "secret"
+        [upgrade]
+        from = "1.0"
     "#;
 
     #[test]
@@ -543,6 +565,9 @@ mod tests {
             ("path = \"/\"", "path = \"x\""),
             ("\"/var/lib/blog\"", "\"/var/../etc\""),
             ("generate = 20", "generate = 3"),
+            ("from = \"1.0\"", "from = \"1.x\""),
+            ("from = \"1.0\"", "from = \"\""),
+            ("data = [\"/var/lib/blog\"]", "data = []"),
         ] {
             let bad = BLOG.replacen(from, to, 1);
             assert!(application(&bad).fault().is_some(), "{to}");

@@ -164,10 +164,21 @@ pub(super) fn put(engine: &Engine, template: &ContainerTemplate) -> Result<(), F
     match old {
         // One built twice a day has the same archive.
         Some(old) if (old.origin, &old.version) != (template.origin, &template.version) => {
-            remove_archive(engine, &old)
+            remove_archive(engine, &old)?;
         }
-        _ => Ok(()),
+        _ => {}
     }
+    update_index(engine, Some(template))
+}
+
+/// Whoever downloads from here is offered what is here now; never what was made from a container, unless somebody
+/// signs an index with it.
+fn update_index(engine: &Engine, new: Option<&ContainerTemplate>) -> Result<(), Failure> {
+    let built = new.filter(|t| t.origin == TemplateOrigin::Built);
+    let signed = engine.images.update_index(built, clock::now());
+    signed
+        .map(drop)
+        .map_err(|e| format!("the index of this node's templates is not signed anew: {}", chain(&e)))
 }
 
 /// Removes the archive that a build has kept.
@@ -283,7 +294,8 @@ pub(crate) fn remove(engine: &Arc<Engine>, name: &TemplateName, user: &UserId) -
         let _alone = lock(&engine.installing);
         let old = engine.store().find_template(&name).map_err(|e| chain(&e))?;
         engine.store().delete_template(&name).map_err(|e| chain(&e))?;
-        tidy(engine, old.map_or(Ok(()), |template| remove_archive(engine, &template)))
+        let removed = old.map_or(Ok(()), |template| remove_archive(engine, &template));
+        tidy(engine, removed.and_then(|()| update_index(engine, None)))
     })
 }
 

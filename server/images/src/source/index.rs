@@ -13,7 +13,7 @@ use std::{
 use model::{
     Bytes, Checksum,
     source::{Index, IndexEntry, Offer, Source, Trust},
-    template::Manifest,
+    template::{ContainerTemplate, Manifest},
 };
 use thiserror::Error;
 
@@ -135,20 +135,87 @@ pub fn write(folder: &Path, key: &Path, now: i64, days: u32) -> Result<Written, 
     if newest.is_empty() {
         return Err(WriteError::Empty(folder.to_owned()));
     }
-    let path = folder.join(FILE);
     let index = Index {
         format: 1,
-        serial: last_serial(&path).max(u64::try_from(now).unwrap_or(0)) + 1,
+        serial: 0,
         generated: now,
         expires: now + i64::from(days) * 86_400,
         templates: newest.into_values().collect(),
     };
-    let json = serde_json::to_vec_pretty(&index).map_err(|e| WriteError::Io(path.clone(), e.into()))?;
+    let index = sign(folder, &signing, index)?;
+    Ok(Written { index, trust: signing.trust() })
+}
+
+/// Signs an index that is there anew, once archives beside it have come and gone; believed as long as before. `new` is
+/// a template that was built again, with its archive; one that was not offered before is not offered by itself now.
+/// Nothing is done where there is no index, or one that another key has signed.
+///
+/// # Errors
+/// [`WriteError`]; the index that is there stays then.
+pub fn update(
+    folder: &Path,
+    key: &Path,
+    now: i64,
+    new: Option<(&ContainerTemplate, &str)>,
+) -> Result<Option<Index>, WriteError> {
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |e| WriteError::Io(path, e)
+    };
+    if !folder.join(FILE).exists() || !key.exists() {
+        return Ok(None);
+    }
+    let signing = SigningKey::load_or_make(key).map_err(io(key))?;
+    let [json, signature] = [FILE, SIGNATURE].map(|name| fs::read(folder.join(name)).unwrap_or_default());
+    let is_ours = matches!(signing.trust(), Trust::Ed25519(public) if is_signed(&json, &signature, &public));
+    let Some(old) = serde_json::from_slice::<Index>(&json).ok().filter(|_| is_ours) else {
+        return Ok(None);
+    };
+    let mut templates = old.templates.clone();
+    let offered = new.filter(|(new, _)| templates.iter().any(|t| t.name == new.name));
+    if let Some((template, file)) = offered {
+        let path = folder.join(file);
+        let entry = entry(template, file, now, &path).map_err(io(&path))?;
+        templates.retain(|t| t.name != entry.name);
+        templates.push(entry);
+        templates.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+    templates.retain(|t| folder.join(&t.file).is_file());
+    if templates == old.templates {
+        return Ok(None);
+    }
+    let expires = now + old.expires.saturating_sub(old.generated);
+    sign(folder, &signing, Index { generated: now, expires, templates, ..old }).map(Some)
+}
+
+/// What an index says of a template that was made here.
+fn entry(template: &ContainerTemplate, file: &str, now: i64, path: &Path) -> io::Result<IndexEntry> {
+    let mut archive = File::open(path)?;
+    Ok(IndexEntry {
+        name: template.name.clone(),
+        version: template.version.clone(),
+        title: template.title.clone(),
+        description: template.description.clone(),
+        architecture: template.architecture.clone(),
+        built: now,
+        file: file.to_owned(),
+        size: Bytes(archive.metadata()?.len()),
+        sha256: Sums::of(&mut archive)?.sha256,
+    })
+}
+
+/// Gives an index the next serial, signs it and puts it in its place.
+fn sign(folder: &Path, signing: &SigningKey, index: Index) -> Result<Index, WriteError> {
+    let path = folder.join(FILE);
+    let serial = last_serial(&path).max(u64::try_from(index.generated).unwrap_or(0)) + 1;
+    let index = Index { serial, ..index };
+    let json = serde_json::to_vec_pretty(&index).map_err(|e| WriteError::Io(path, e.into()))?;
     // The signature first: who comes in between tries again with both.
     for (name, bytes) in [(SIGNATURE, signing.sign(&json)), (FILE, json)] {
-        replace(&folder.join(name), &bytes).map_err(io(&folder.join(name)))?;
+        let path = folder.join(name);
+        replace(&path, &bytes).map_err(|e| WriteError::Io(path, e))?;
     }
-    Ok(Written { index, trust: signing.trust() })
+    Ok(index)
 }
 
 /// The serial of the index that is there, signed or not: ours must be higher.
@@ -208,7 +275,11 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::archive::write_archive;
-    use model::{Digest, source::SourceKind, template::ManifestLayer};
+    use model::{
+        Digest,
+        source::SourceKind,
+        template::{ImageRef, ManifestLayer, TemplateOrigin},
+    };
     use sha2::{Digest as _, Sha256};
 
     const NOW: i64 = 1_795_392_000;
@@ -303,6 +374,56 @@ mod tests {
             let read = read(forged.as_bytes(), &signature, &key, 0, NOW);
             assert!(matches!(read, Err(SourceError::Format(_))), "{to}");
         }
+    }
+
+    #[test]
+    fn an_index_follows_the_archives_that_come_and_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let (folder, key) = (dir.path(), dir.path().join("index.key"));
+        let template = |name: &str, version: &str| ContainerTemplate {
+            name: name.parse().unwrap(),
+            version: version.into(),
+            description: "d".into(),
+            architecture: "amd64".into(),
+            origin: TemplateOrigin::Built,
+            image: ImageRef { digest: "ab".repeat(32).parse().unwrap(), layers: Vec::new() },
+            size: Bytes(1),
+            packages: Vec::new(),
+            installed: NOW,
+            title: String::new(),
+            memory_min: Bytes(0),
+            application: model::Application::default(),
+            recipe: None,
+            sources: Vec::new(),
+            files: Vec::new(),
+        };
+        let put = |name: &str, version: &str| put(folder, name, version, NOW);
+        put("debian-12", "1.0");
+        put("lamp", "1.0");
+        let new = template("debian-12", "2.0");
+        let update = |file: &str| update(folder, &key, NOW + 5, Some((&new, file))).unwrap();
+        assert_eq!(update("x"), None, "nobody has asked for an index");
+        let written = write(folder, &key, NOW, 30).unwrap();
+        let Trust::Ed25519(public) = written.trust else { panic!("no key") };
+        put("debian-12", "2.0");
+        fs::remove_file(folder.join("debian-12-1.0.tar.zst")).unwrap();
+        let newer = update("debian-12-2.0.tar.zst").unwrap();
+        let files: Vec<_> = newer.templates.iter().map(|t| t.file.as_str()).collect();
+        assert_eq!(files, ["debian-12-2.0.tar.zst", "lamp-1.0.tar.zst"]);
+        assert_eq!(newer.expires - newer.generated, 30 * 86_400);
+        let [json, signature] = [FILE, SIGNATURE].map(|n| fs::read(folder.join(n)).unwrap());
+        assert_eq!(read(&json, &signature, &public, written.index.serial + 1, NOW + 6).unwrap(), newer);
+
+        // What was not offered stays at home, and what is gone is no longer offered.
+        put("secret", "1.0");
+        let other = template("secret", "1.0");
+        assert_eq!(super::update(folder, &key, NOW, Some((&other, "secret-1.0.tar.zst"))).unwrap(), None);
+        fs::remove_file(folder.join("lamp-1.0.tar.zst")).unwrap();
+        assert_eq!(super::update(folder, &key, NOW, None).unwrap().unwrap().templates.len(), 1);
+        // Somebody else's index is left alone.
+        fs::write(folder.join(FILE), b"{}").unwrap();
+        assert_eq!(super::update(folder, &key, NOW, None).unwrap(), None);
+        assert_eq!(fs::read(folder.join(FILE)).unwrap(), b"{}");
     }
 
     #[test]
