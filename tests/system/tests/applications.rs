@@ -188,11 +188,12 @@ fn tomcat_lets_its_manager_in() {
     fs::write(&secret, "a<b>&\"c\" 'horse'\n").unwrap();
     let secret = format!("manager_password=@{}", secret.display());
     k.ok(&["create", "tomcat", "--name", "tom", "--param", &secret, "--start"]);
-    let asks = |password: &str| {
-        let card = json(&k, &["access", "tom", "--json"]);
+    let asks_at = |name: &str, password: &str| {
+        let card = json(&k, &["access", name, "--json"]);
         let user = format!("{}:{password}", card["user"].as_str().unwrap());
         curl(&["-u", &user, "-w", "\n%{http_code}", card["url"].as_str().unwrap()])
     };
+    let asks = |password: &str| asks_at("tom", password);
     for _ in 0..2 {
         let seen = health(&k, "tom");
         assert_eq!(seen["health"]["state"], "healthy", "{seen}");
@@ -212,6 +213,19 @@ fn tomcat_lets_its_manager_in() {
         "for p in $(pgrep java); do tr '\\0' '\\n' < /proc/$p/cmdline; done | grep -c -- -Xmx",
     );
     assert_eq!(heap, "1", "Java must not take its heap from the host's memory");
+    // A template of it: what was uploaded goes on, and a manager of its own gets in.
+    let page = "mkdir /var/lib/tomcat10/webapps/shop && echo '<p>Kept</p>' > /var/lib/tomcat10/webapps/shop/index.html";
+    let _ = k.inside("tom", page);
+    k.ok(&["shutdown", "tom"]);
+    k.ok(&["template", "create", "tom", "--name", "own-tomcat"]);
+    k.ok(&["create", "own-tomcat", "--name", "copy", "--start"]);
+    assert_eq!(health(&k, "copy")["health"]["state"], "healthy");
+    let card = json(&k, &["access", "copy", "--reveal", "--json"]);
+    let password = card["password"].as_str().unwrap();
+    assert!(asks_at("copy", password).ends_with("200") && password.len() == 20);
+    assert!(asks_at("copy", "a<b>&\"c\" 'horse'").ends_with("401"));
+    let shop = card["url"].as_str().unwrap().replace("/manager/html", "/shop/");
+    assert!(curl(&[&shop]).contains("Kept"));
     k.finish();
 }
 
