@@ -5,7 +5,10 @@ use std::{fs, path::Path};
 
 use kiste_tests_browser::{Screen, travel};
 use kiste_tests_system::{Instance, run};
-use testkit::file_server::{Answer, FileServer};
+use testkit::{
+    file_server::{Answer, FileServer},
+    signer::Signer,
+};
 
 /// A root file system that holds next to nothing, and its checksum.
 fn tiny(dir: &Path) -> (Vec<u8>, String) {
@@ -13,6 +16,8 @@ fn tiny(dir: &Path) -> (Vec<u8>, String) {
     fs::create_dir_all(tree.join("etc")).unwrap();
     fs::create_dir_all(tree.join("bin")).unwrap();
     fs::write(tree.join("bin/sh"), "x").unwrap();
+    // What makes it an appliance of TurnKey's.
+    fs::create_dir_all(tree.join("usr/lib/inithooks/firstboot.d")).unwrap();
     fs::write(tree.join("etc/noise"), vec![7; 3 << 20]).unwrap();
     let path = dir.join("tiny.tar");
     run("tar", &["-C", tree.to_str().unwrap(), "-cf", path.to_str().unwrap(), "."]);
@@ -102,6 +107,58 @@ fn a_template_is_found_downloaded_and_a_lie_is_told() {
     });
     let all = k.ok(&["template", "list", "--json"]);
     assert!(all.contains("\"mine\"") && all.contains("\"alpine-3.22\""), "{all}");
+    k.finish();
+}
+
+#[test]
+fn an_appliance_asks_for_what_its_first_boot_reads() {
+    let server = FileServer::start();
+    let home = std::env::temp_dir().join(format!("kiste-turnkey-{}", std::process::id()));
+    let vendor = Signer::new(home.clone());
+    let config = format!(
+        "[[source]]\nname = \"turnkey\"\nkind = \"aplinfo\"\nurl = \"{}\"\ntrust = \"openpgp:{}\"\nkey = \"{}\"\n",
+        server.url("/aplinfo.dat"),
+        vendor.fingerprint(),
+        server.put("/key.asc", Answer::File(vendor.key()))
+    );
+    let Some(k) = Instance::start_with(49, &config) else { return };
+    let (bytes, _) = tiny(k.dir());
+    let tar = k.dir().join("tiny.tar");
+    let sum = run("sha512sum", &[tar.to_str().unwrap()]).out.split(' ').next().unwrap().to_owned();
+    let list = format!(
+        "Package: turnkey-blog\nVersion: 18.0-1\nType: lxc\nOS: debian-12\nSection: turnkeylinux\nArchitecture: amd64\n\
+         Location: blog.tar\nInfopage: http://example.org/\nsha512sum: {sum}\nDescription: TurnKey Blog\n A blog for tests\n"
+    );
+    // Uncompressed it is taken as well.
+    server.put("/aplinfo.dat.asc", Answer::File(vendor.sign(list.as_bytes())));
+    server.put("/aplinfo.dat.gz", Answer::File(list.into_bytes()));
+    server.put("/blog.tar", Answer::File(bytes));
+    let code = k.told("Setup code, good once: ");
+    travel(k.address(), Screen::Desktop, "en", "turnkey", async |mut b| {
+        b.set_up(&code, "Create the account").await;
+        b.go("/sources").await;
+        b.press("Ask all").await;
+        b.see_in(".page-head", "Done").await;
+        b.go("/sources").await;
+        b.see_in("main", "TurnKey Blog").await;
+        b.see_in("main", "it is signed by openpgp:").await;
+        b.shot("source").await;
+        b.click("[aria-label='Download turnkey-blog']").await;
+        b.see_in(".page-head", "Done").await;
+        b.press("Go on").await;
+        b.see_in("table", "turnkey-blog").await;
+        b.go("/containers/new?template=turnkey-blog").await;
+        b.see("Administrator's e-mail").await;
+        b.shot("form").await;
+        b.fill("#name", "blog").await;
+        b.fill("#p-app_domain", "not a name").await;
+        b.press("Create container").await;
+        b.find("[aria-invalid]#p-app_domain").await;
+        b.shot("refused").await;
+        b
+    });
+    drop(vendor);
+    fs::remove_dir_all(home).unwrap();
     k.finish();
 }
 
