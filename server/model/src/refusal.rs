@@ -105,7 +105,7 @@ pub enum Refusal {
     ParameterLength { name: String, len: usize, min: usize, max: usize },
     #[error("the parameter {name} has a control character: write it on one line")]
     ParameterControlCharacter { name: String },
-    #[error("the parameter {name} cannot be {given}: it is of the kind {kind}")]
+    #[error("the parameter {name} cannot be {given:?}: it must be of the kind {kind}")]
     ParameterValue { name: String, given: String, kind: String },
 
     // Limits.
