@@ -128,7 +128,7 @@ impl ImageStore {
     ) -> Result<Installed, ImportError> {
         let staging = self.stage(unique).map_err(|e| ImportError::Io(self.staging().join(unique), e))?;
         let folder = staging.folder();
-        let archive = if is_squashfs(&archive).map_err(|e| ImportError::Io("archive".into(), e))? {
+        let archive = if is_squashfs(&archive) {
             self.repack(archive, &folder, is_cancelled, progress)?
         } else {
             archive
@@ -260,11 +260,10 @@ struct Layer {
     size: Bytes,
 }
 
-/// Whether it is a squashfs image, by its first bytes.
-fn is_squashfs(archive: &File) -> io::Result<bool> {
+/// Whether it is a squashfs image, by its first bytes. A pipe is none: such an image has to be read here and there.
+fn is_squashfs(archive: &File) -> bool {
     let mut magic = [0; 4];
-    let n = archive.read_at(&mut magic, 0)?;
-    Ok(n == 4 && &magic == b"hsqs")
+    archive.read_at(&mut magic, 0).is_ok_and(|n| n == 4 && &magic == b"hsqs")
 }
 
 /// How a squashfs image is to be read.

@@ -343,7 +343,7 @@ impl Application {
         if !self.forget.is_empty() {
             return self.clone();
         }
-        let copy = Self { parameters: Vec::new(), access: None, health: None, ..self.clone() };
+        let copy = Self { parameters: Vec::new(), access: None, health: None, preseed: None, ..self.clone() };
         let sound = Self { health: self.health.clone(), ..copy.clone() };
         if sound.fault().is_none() { sound } else { copy }
     }

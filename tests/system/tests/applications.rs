@@ -70,7 +70,7 @@ fn wordpress_is_set_up_healthy_and_lets_its_user_in() {
 
     for (parameters, why) in [
         (vec![], "admin_email must be given"),
-        (vec!["admin_email=anna"], "admin_email cannot be anna"),
+        (vec!["admin_email=anna"], "admin_email cannot be \"anna\""),
         (vec!["admin_email=anna@example.org", "site_title=a\nb"], "control character"),
         (vec!["admin_email=anna@example.org", "color=red"], "there is no parameter color"),
         (vec!["admin_email=anna@example.org", "admin_password=short"], "admin_password has 5 characters"),

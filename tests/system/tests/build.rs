@@ -10,7 +10,7 @@ use std::{
     process::Stdio,
 };
 
-use kiste_tests_system::{Instance, names};
+use kiste_tests_system::{Instance, names, run};
 use serde_json::Value;
 
 /// A copy of the Debian recipe in the instance's folder of recipes.
@@ -192,6 +192,25 @@ fn a_build_that_fails_or_is_ended_leaves_nothing() {
     k.end_serve("KILL");
     k.wait("the build ends with the engine", || are_gone(&all));
     k.serve();
+    assert_nothing_left(&k);
+
+    // A disk that is full when the archive is written.
+    let staging = k.dir().join("data/staging");
+    let place = staging.to_str().unwrap();
+    assert_eq!(run("mount", &["-t", "tmpfs", "-o", "size=16m,mode=700", "none", place]).code, 0);
+    let refused = k.refused(&["template", "build", "debian-12"]);
+    assert_eq!(run("umount", &[place]).code, 0);
+    assert!(refused.contains("the disk is full at step"), "{refused}");
+    assert_nothing_left(&k);
+    k.finish();
+}
+
+#[test]
+fn a_mirror_that_is_down_is_named() {
+    let Some(k) = Instance::start_with(45, "mirror = \"http://127.0.0.1:9/debian\"\n") else { return };
+    copy_recipe(&k);
+    let refused = k.refused(&["template", "build", "debian-12"]);
+    assert!(refused.contains("127.0.0.1:9"), "{refused}");
     assert_nothing_left(&k);
     k.finish();
 }

@@ -259,7 +259,7 @@ fn fetch_metadata(
         any_certificate: wanted.any_certificate,
         checksum: Some(&metadata.checksum),
     };
-    let mut download = Download::begin(engine, &format!("metadata-{}", key_of(&metadata.checksum)))?;
+    let mut download = Download::begin(engine, &format!("metadata-{}", key_of(&wanted.checksum)))?;
     let fetched = download.fetch(engine, handle, &order)?;
     let name = fetched.path.file_name().unwrap_or_default().to_string_lossy();
     let files = engine.images.read_metadata(&download.folder, &name, &handle.is_cancelled);

@@ -49,7 +49,7 @@ pub fn offers(bytes: &[u8], source: &Source, architecture: &str) -> Result<Vec<O
         s.get("type").is_some_and(|t| t == "lxc") && s.get("architecture").is_some_and(|a| a == architecture)
     });
     let mut offers: Vec<Offer> = fitting.filter_map(|s| offer(s, source)).collect();
-    // Of several versions the last is the newest: lists are written in that order.
+    // Of several versions the last one in the list counts.
     offers.reverse();
     offers.sort_by(|a, b| a.name.cmp(&b.name));
     offers.dedup_by(|a, b| a.name == b.name);

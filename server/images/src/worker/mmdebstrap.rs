@@ -8,7 +8,7 @@ use std::{
     fmt::Write as _,
     fs,
     io::{self, BufRead, BufReader, Read},
-    os::unix::fs::PermissionsExt,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
     path::Path,
     process::{Command, Stdio},
 };
@@ -83,6 +83,8 @@ fn furnish() -> io::Result<()> {
 fn command(order: &Order<'_>, list: &Path, tar: &Path) -> io::Result<Command> {
     let Order { plan, scratch, .. } = order;
     let mut command = Command::new(TOOL.0);
+    // When it fails it hangs up on its whole process group, which must not be ours: nobody would tell why.
+    command.process_group(0);
     let users = scratch.join("users");
     write_script(&users, &users_script(&plan.users))?;
     match order.parent {
@@ -263,6 +265,9 @@ impl<'a> Reader<'a> {
         }
         let lines = || self.last.iter().map(|(line, _)| line.as_str());
         let told = |start: &str| lines().find(|l| l.starts_with(start));
+        if lines().any(|l| l.contains("No space left on device")) {
+            return format!("the disk is full at step {}: free some space and repeat", self.step);
+        }
         let why = ["E: Unable to locate package", "Err:", "E: "].into_iter().find_map(told);
         let why = why.or(lines().next_back()).unwrap_or("it said nothing");
         format!("mmdebstrap failed at step {}: {why}; the task's log has its last lines", self.step)

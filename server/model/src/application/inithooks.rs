@@ -106,5 +106,7 @@ mod tests {
         assert!(!json.contains("preseed"), "{json}");
         let copy = serde_json::to_string(&application()).unwrap();
         assert_eq!(serde_json::from_str::<Application>(&copy).unwrap(), application());
+        // The first boot of a copy is over: nobody would empty the file with root's password.
+        assert_eq!(application().of_a_copy().preseed, None);
     }
 }
