@@ -82,6 +82,42 @@ fn run_unpack(ids: IdMap, folder: &Path) -> io::Result<i32> {
     })
 }
 
+/// What a worker of some kind sees and may use; the rest is the same for all without rights of their own.
+struct Confinement {
+    /// Largest plan, bytes.
+    plan_max: u64,
+    /// What it sees beside its folder.
+    reach: sandbox::Reach,
+    /// Address space of one process, bytes.
+    memory_max: u64,
+    /// CPU time, seconds.
+    cpu_max_s: u64,
+}
+
+/// Reads the plan and does the work, confined and without a capability.
+fn run_confined<T: serde::de::DeserializeOwned>(
+    ids: IdMap,
+    folder: &Path,
+    confinement: &Confinement,
+    work: impl FnOnce(&OwnedFd, T) -> Result<(), String>,
+) -> io::Result<i32> {
+    let plan = read_plan(confinement.plan_max)?;
+    let stdin = io::stdin();
+    let spec = sandbox::Sandbox {
+        map_line: &ids.map_line(),
+        host_id: ids.base().0,
+        folder,
+        reach: confinement.reach,
+        views: &[],
+        lifeline: Some(stdin.as_fd()),
+        capabilities: 0,
+        files_max: 64,
+        memory_max: confinement.memory_max,
+        cpu_max_s: confinement.cpu_max_s,
+    };
+    sandbox::run(SingleThreaded::prove()?, &spec, |folder| exit_code(work(&folder, plan)))
+}
+
 /// The plan that the engine has written to standard input; what stays open of it is the lifeline.
 fn read_plan<T: serde::de::DeserializeOwned>(max: u64) -> io::Result<T> {
     let mut line = Vec::new();

@@ -7,13 +7,13 @@ use std::{
     fs::File,
     io::{self, Read, Seek, Write},
     net::SocketAddr,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::OwnedFd,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use linux::{process::SingleThreaded, sandbox};
+use linux::sandbox;
 use model::{Bytes, idmap::IdMap};
 use rustix::fs::{Mode, OFlags};
 use ureq::{
@@ -28,7 +28,7 @@ use ureq::{
 };
 use url::Url;
 
-use super::{exit_code, read_plan, tell};
+use super::{Confinement, run_confined, tell};
 use crate::{
     fetch::{FetchPlan, PART, is_public, route},
     report::Report,
@@ -49,21 +49,9 @@ const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// Reads the plan and does it, confined.
 pub(super) fn run(ids: IdMap, folder: &Path) -> io::Result<i32> {
-    let plan: FetchPlan = read_plan(PLAN_MAX)?;
-    let stdin = io::stdin();
-    let spec = sandbox::Sandbox {
-        map_line: &ids.map_line(),
-        host_id: ids.base().0,
-        folder,
-        reach: sandbox::Reach::ToolsAndNetwork(1 << 20),
-        views: &[],
-        lifeline: Some(stdin.as_fd()),
-        capabilities: 0,
-        files_max: 64,
-        memory_max: 1 << 30,
-        cpu_max_s: 3600,
-    };
-    sandbox::run(SingleThreaded::prove()?, &spec, |folder| exit_code(fetch(&plan, &folder)))
+    let reach = sandbox::Reach::ToolsAndNetwork(1 << 20);
+    let confinement = Confinement { plan_max: PLAN_MAX, reach, memory_max: 1 << 30, cpu_max_s: 3600 };
+    run_confined(ids, folder, &confinement, |folder, plan: FetchPlan| fetch(&plan, folder))
 }
 
 /// What can be tried again with what is there, and what cannot.

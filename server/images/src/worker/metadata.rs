@@ -8,28 +8,27 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io::{self, Read},
-    os::fd::{AsFd, OwnedFd},
     path::{Component, Path},
 };
 
-use linux::{process::SingleThreaded, sandbox};
+use linux::sandbox;
 use minijinja::{Environment, UndefinedBehavior, Value, context, syntax::SyntaxConfig};
 use model::{
     file_template::{FILES_MAX, FileTemplate, MadeFile, TEXT_MAX},
     idmap::IdMap,
 };
 use rustix::fs::{Mode, OFlags};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 
-use super::{exit_code, read_plan, tell};
+use super::{Confinement, run_confined, tell};
 use crate::{
     metadata::{Instance, MetadataPlan, RenderPlan},
     report::Report,
     unpack::decompress,
 };
 
-/// Largest plan.
-const PLAN_MAX: u64 = 16 << 20;
+const CONFINEMENT: Confinement =
+    Confinement { plan_max: 16 << 20, reach: sandbox::Reach::Folder, memory_max: 512 << 20, cpu_max_s: 60 };
 /// Most bytes that a metadata archive may unpack to, and most entries.
 const ARCHIVE_MAX: u64 = 64 << 20;
 const ENTRIES_MAX: usize = 1000;
@@ -40,7 +39,7 @@ const FUEL: u64 = 100_000;
 
 /// Reads the plan and reads the archive, confined.
 pub(super) fn run_metadata(ids: IdMap, folder: &Path) -> io::Result<i32> {
-    run(ids, folder, |folder, plan: MetadataPlan| {
+    run_confined(ids, folder, &CONFINEMENT, |folder, plan: MetadataPlan| {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let data = rustix::fs::openat(folder, &plan.data, flags, Mode::empty())
             .map_err(|e| format!("cannot open {}: {e}", plan.data))?;
@@ -52,7 +51,7 @@ pub(super) fn run_metadata(ids: IdMap, folder: &Path) -> io::Result<i32> {
 
 /// Reads the plan and fills the texts in, confined.
 pub(super) fn run_render(ids: IdMap, folder: &Path) -> io::Result<i32> {
-    run(ids, folder, |_, plan: RenderPlan| {
+    run_confined(ids, folder, &CONFINEMENT, |_, plan: RenderPlan| {
         let mut made = Vec::new();
         for template in plan.files {
             match render(&template, &plan.instance) {
@@ -65,28 +64,6 @@ pub(super) fn run_render(ids: IdMap, folder: &Path) -> io::Result<i32> {
         tell(&Report::Made(made));
         Ok(())
     })
-}
-
-fn run<T: DeserializeOwned>(
-    ids: IdMap,
-    folder: &Path,
-    work: impl FnOnce(&OwnedFd, T) -> Result<(), String>,
-) -> io::Result<i32> {
-    let plan = read_plan(PLAN_MAX)?;
-    let stdin = io::stdin();
-    let spec = sandbox::Sandbox {
-        map_line: &ids.map_line(),
-        host_id: ids.base().0,
-        folder,
-        reach: sandbox::Reach::Folder,
-        views: &[],
-        lifeline: Some(stdin.as_fd()),
-        capabilities: 0,
-        files_max: 64,
-        memory_max: 512 << 20,
-        cpu_max_s: 60,
-    };
-    sandbox::run(SingleThreaded::prove()?, &spec, |folder| exit_code(work(&folder, plan)))
 }
 
 /// `metadata.yaml`, as far as it matters here.

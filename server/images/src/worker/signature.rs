@@ -5,16 +5,15 @@
 
 use std::{
     fs, io,
-    os::fd::AsFd,
     path::Path,
     process::{Command, Stdio},
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use linux::{process::SingleThreaded, sandbox};
+use linux::sandbox;
 use model::idmap::IdMap;
 
-use super::{exit_code, read_plan};
+use super::{Confinement, run_confined};
 use crate::signature::SignaturePlan;
 
 /// The tool, and its package.
@@ -26,21 +25,9 @@ const WORK: &str = "/work";
 
 /// Reads the plan and does it, confined.
 pub(super) fn run(ids: IdMap, folder: &Path) -> io::Result<i32> {
-    let plan: SignaturePlan = read_plan(PLAN_MAX)?;
-    let stdin = io::stdin();
-    let spec = sandbox::Sandbox {
-        map_line: &ids.map_line(),
-        host_id: ids.base().0,
-        folder,
-        reach: sandbox::Reach::Tools(16 << 20),
-        views: &[],
-        lifeline: Some(stdin.as_fd()),
-        capabilities: 0,
-        files_max: 64,
-        memory_max: 1 << 30,
-        cpu_max_s: 600,
-    };
-    sandbox::run(SingleThreaded::prove()?, &spec, |_| exit_code(verify(&plan)))
+    let reach = sandbox::Reach::Tools(16 << 20);
+    let confinement = Confinement { plan_max: PLAN_MAX, reach, memory_max: 1 << 30, cpu_max_s: 600 };
+    run_confined(ids, folder, &confinement, |_, plan: SignaturePlan| verify(&plan))
 }
 
 fn verify(plan: &SignaturePlan) -> Result<(), String> {

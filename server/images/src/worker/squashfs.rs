@@ -5,15 +5,14 @@
 use std::{
     fs::File,
     io::{self, Read, Write},
-    os::fd::AsFd,
     path::Path,
     process::{Command, Stdio},
 };
 
-use linux::{process::SingleThreaded, sandbox};
+use linux::sandbox;
 use model::{Bytes, idmap::IdMap};
 
-use super::{exit_code, progress, read_plan};
+use super::{Confinement, progress, run_confined};
 use crate::import::SquashfsPlan;
 
 /// The tool, and its package.
@@ -28,21 +27,9 @@ const WORK: &str = "/work";
 
 /// Reads the plan and does it, confined.
 pub(super) fn run(ids: IdMap, folder: &Path) -> io::Result<i32> {
-    let plan: SquashfsPlan = read_plan(PLAN_MAX)?;
-    let stdin = io::stdin();
-    let spec = sandbox::Sandbox {
-        map_line: &ids.map_line(),
-        host_id: ids.base().0,
-        folder,
-        reach: sandbox::Reach::Tools(16 << 20),
-        views: &[],
-        lifeline: Some(stdin.as_fd()),
-        capabilities: 0,
-        files_max: 64,
-        memory_max: 1 << 30,
-        cpu_max_s: 3600,
-    };
-    sandbox::run(SingleThreaded::prove()?, &spec, |_| exit_code(convert(plan.max)))
+    let reach = sandbox::Reach::Tools(16 << 20);
+    let confinement = Confinement { plan_max: PLAN_MAX, reach, memory_max: 1 << 30, cpu_max_s: 3600 };
+    run_confined(ids, folder, &confinement, |_, plan: SquashfsPlan| convert(plan.max))
 }
 
 fn convert(max: Bytes) -> Result<(), String> {
