@@ -5,7 +5,9 @@
 //! them a test is skipped aloud; with `KISTE_NO_SKIP` set, a skip is a failure.
 #![expect(clippy::print_stderr, clippy::unwrap_used, reason = "a test harness speaks and panics")]
 
+pub mod outside;
 pub mod router;
+pub mod wordpress;
 
 use std::{
     fs,

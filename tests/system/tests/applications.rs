@@ -3,7 +3,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
-use kiste_tests_system::{Instance, names, run};
+use kiste_tests_system::{Instance, names, outside::Outside, run, wordpress::log_in};
 use serde_json::Value;
 
 /// What a shell, SQL, PHP and HTML would each stumble over.
@@ -17,23 +17,6 @@ fn json(k: &Instance, words: &[&str]) -> Value {
 fn health(k: &Instance, name: &str) -> Value {
     let done = k.kiste(&["health", name, "--wait", "--json"]);
     serde_json::from_str(&done.out).unwrap_or_else(|e| panic!("{e}: {done:?}"))
-}
-
-fn curl(words: &[&str]) -> String {
-    run("curl", &[&["-s", "-m", "20", "--noproxy", "*"], words].concat()).out
-}
-
-/// Logs in as a browser does; gives the page behind the login.
-fn log_in(k: &Instance, site: &str, user: &str, password: &str) -> String {
-    let jar = k.dir().join("jar").display().to_string();
-    let _ = fs::remove_file(&jar);
-    let login = format!("{site}/wp-login.php");
-    curl(&["-c", &jar, &login]);
-    let (user, password) = (format!("log={user}"), format!("pwd={password}"));
-    let fields =
-        ["--data-urlencode", &user, "--data-urlencode", &password, "--data-urlencode", "testcookie=1"];
-    curl(&[&["-b", &jar, "-c", &jar], &fields[..], &[&login]].concat());
-    curl(&["-b", &jar, &format!("{site}/wp-admin/")])
 }
 
 fn archive_sums(k: &Instance) -> Vec<(String, String)> {
@@ -89,7 +72,9 @@ fn wordpress_is_set_up_healthy_and_lets_its_user_in() {
         let words = ["create", "wordpress", "--name", name, "--param", "admin_email=anna@example.org"];
         k.ok(&[&words[..], more].concat());
     };
-    create("blog", &["--param", &title, "--start"]);
+    let outside = Outside::make(&k);
+    let forward = |nth: u32, port: u16| format!("{}:{port}", outside.port(nth));
+    create("blog", &["--param", &title, "--forward", &forward(0, 80), "--start"]);
     let seen = health(&k, "blog");
     assert_eq!(seen["health"]["state"], "healthy", "{seen}");
     let steps = seen["first_boot"]["steps"].as_array().unwrap();
@@ -102,10 +87,10 @@ fn wordpress_is_set_up_healthy_and_lets_its_user_in() {
         json(&k, &["access", "blog", "--reveal", "--json"])["password"].as_str().unwrap().to_owned();
     assert_eq!(password.len(), 20);
     let shown = "<title>Ünser &quot;Blog&quot; &lt;b&gt; &amp; &#039;Co&#039; $HOME `id` \\o/ ; DROP</title>";
-    let page = curl(&[&site]);
+    let page = outside.curl(&[&site]);
     assert!(page.contains(shown), "{page:.2000}");
-    assert!(log_in(&k, &site, "admin", &password).contains("wp-admin-bar-my-account"));
-    assert!(!log_in(&k, &site, "admin", "wrong password").contains("wp-admin-bar-my-account"));
+    assert!(log_in(&k, &outside, &site, "admin", &password).contains("wp-admin-bar-my-account"));
+    assert!(!log_in(&k, &outside, &site, "admin", "wrong password").contains("wp-admin-bar-my-account"));
     assert_eq!(k.boot("blog"), "running");
     assert_eq!(k.inside("blog", "systemctl --failed --no-legend --plain"), "");
 
@@ -124,7 +109,7 @@ fn wordpress_is_set_up_healthy_and_lets_its_user_in() {
 
     k.ok(&["reboot", "blog"]);
     assert_eq!(health(&k, "blog")["health"]["state"], "healthy");
-    assert!(log_in(&k, &site, "admin", &password).contains("wp-admin-bar-my-account"));
+    assert!(log_in(&k, &outside, &site, "admin", &password).contains("wp-admin-bar-my-account"));
 
     // Cut off in the middle of its first boot, it goes on with the next one.
     create("other", &["--start"]);
@@ -155,17 +140,19 @@ fn wordpress_is_set_up_healthy_and_lets_its_user_in() {
     k.ok(&["shutdown", "blog"]);
     k.ok(&["template", "create", "blog", "--name", "own-blog"]);
     let words = ["create", "own-blog", "--name", "copy", "--param", "admin_email=bert@example.org"];
-    k.ok(&[&words[..], &["--param", "site_title=The copy", "--start"]].concat());
+    let forwards = ["--forward", &forward(1, 80)];
+    k.ok(&[&words[..], &forwards, &["--param", "site_title=The copy", "--start"]].concat());
     let seen = health(&k, "copy");
     assert_eq!(seen["health"]["state"], "healthy", "{seen}");
     let card = json(&k, &["access", "copy", "--reveal", "--json"]);
     let site = card["url"].as_str().unwrap().strip_suffix("/wp-admin/").unwrap().to_owned();
-    let page = curl(&[&site]);
+    let page = outside.curl(&[&site]);
     assert!(page.contains("<title>The copy</title>") && page.contains("Kept"), "{page:.2000}");
     assert!(
-        log_in(&k, &site, "admin", card["password"].as_str().unwrap()).contains("wp-admin-bar-my-account")
+        log_in(&k, &outside, &site, "admin", card["password"].as_str().unwrap())
+            .contains("wp-admin-bar-my-account")
     );
-    assert!(!log_in(&k, &site, "admin", &password).contains("wp-admin-bar-my-account"));
+    assert!(!log_in(&k, &outside, &site, "admin", &password).contains("wp-admin-bar-my-account"));
     let others =
         k.inside("copy", "cat /etc/wordpress/config-default.php /etc/ssl/certs/ssl-cert-snakeoil.pem");
     let is_secret = |l: &&str| ["_KEY'", "_SALT'", "DB_PASSWORD"].iter().any(|word| l.contains(word));
@@ -175,7 +162,31 @@ fn wordpress_is_set_up_healthy_and_lets_its_user_in() {
     assert_ne!(certificate(&secrets), certificate(&others));
     k.ok(&["stop", "copy"]);
     k.ok(&["destroy", "copy"]);
+
+    // What it stands on is a template too.
+    k.ok(&["create", "debian-13", "--name", "plain", "--memory", "256", "--start"]);
+    assert_eq!(k.boot("plain"), "running");
+    assert!(k.inside("plain", "cat /etc/debian_version").starts_with("13"));
+    k.ok(&["create", "lamp", "--name", "pages", "--forward", &forward(2, 80), "--start"]);
+    serves_pages_and_a_database(&k, &outside, "pages");
+    drop(outside);
     k.finish();
+}
+
+/// LAMP: what was put there is served, from the database that root may use, and again after a restart.
+fn serves_pages_and_a_database(k: &Instance, outside: &Outside, name: &str) {
+    assert_eq!(health(k, name)["health"]["state"], "healthy");
+    let page = "mariadb -e 'CREATE DATABASE shop; CREATE TABLE shop.t (n INT); INSERT INTO shop.t VALUES (42);
+        CREATE USER shop@localhost IDENTIFIED BY \"pw\"; GRANT SELECT ON shop.* TO shop@localhost' &&
+        echo '<?php echo \"answer \", (new mysqli(\"localhost\", \"shop\", \"pw\"))->query(\"SELECT n FROM shop.t\")->fetch_row()[0];' > /var/www/html/shop.php";
+    let _ = k.inside(name, page);
+    for _ in 0..2 {
+        let card = json(k, &["access", name, "--json"]);
+        let url = format!("{}shop.php", card["url"].as_str().unwrap());
+        assert_eq!(outside.curl(&[&url]), "answer 42", "{url}");
+        k.ok(&["reboot", name]);
+        assert_eq!(health(k, name)["health"]["state"], "healthy");
+    }
 }
 
 #[test]
@@ -187,11 +198,13 @@ fn tomcat_lets_its_manager_in() {
     let secret = k.dir().join("secret");
     fs::write(&secret, "a<b>&\"c\" 'horse'\n").unwrap();
     let secret = format!("manager_password=@{}", secret.display());
-    k.ok(&["create", "tomcat", "--name", "tom", "--param", &secret, "--start"]);
+    let outside = Outside::make(&k);
+    let forward = |nth: u32| format!("{}:8080", outside.port(nth));
+    k.ok(&["create", "tomcat", "--name", "tom", "--param", &secret, "--forward", &forward(0), "--start"]);
     let asks_at = |name: &str, password: &str| {
         let card = json(&k, &["access", name, "--json"]);
         let user = format!("{}:{password}", card["user"].as_str().unwrap());
-        curl(&["-u", &user, "-w", "\n%{http_code}", card["url"].as_str().unwrap()])
+        outside.curl(&["-u", &user, "-w", "\n%{http_code}", card["url"].as_str().unwrap()])
     };
     let asks = |password: &str| asks_at("tom", password);
     for _ in 0..2 {
@@ -218,14 +231,15 @@ fn tomcat_lets_its_manager_in() {
     let _ = k.inside("tom", page);
     k.ok(&["shutdown", "tom"]);
     k.ok(&["template", "create", "tom", "--name", "own-tomcat"]);
-    k.ok(&["create", "own-tomcat", "--name", "copy", "--start"]);
+    k.ok(&["create", "own-tomcat", "--name", "copy", "--forward", &forward(1), "--start"]);
     assert_eq!(health(&k, "copy")["health"]["state"], "healthy");
     let card = json(&k, &["access", "copy", "--reveal", "--json"]);
     let password = card["password"].as_str().unwrap();
     assert!(asks_at("copy", password).ends_with("200") && password.len() == 20);
     assert!(asks_at("copy", "a<b>&\"c\" 'horse'").ends_with("401"));
     let shop = card["url"].as_str().unwrap().replace("/manager/html", "/shop/");
-    assert!(curl(&[&shop]).contains("Kept"));
+    assert!(outside.curl(&[&shop]).contains("Kept"));
+    drop(outside);
     k.finish();
 }
 

@@ -1,7 +1,7 @@
 //! Templates that `scripts/test --all` builds and proves beside those of every run. Downloads packages.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
-use kiste_tests_system::{Instance, router::Router};
+use kiste_tests_system::{Instance, outside::Outside, router::Router, wordpress::log_in};
 use serde_json::Value;
 
 /// An instance when all templates are to be tried.
@@ -74,9 +74,22 @@ fn wordpress_runs_on_debian_12_too() {
     let Some(k) = all(60) else { return };
     k.copy_recipes(&["debian-12", "debian-13", "lamp", "lamp-12", "wordpress", "wordpress-12"]);
     k.ok(&["template", "build", "wordpress-12"]);
-    k.ok(&["create", "wordpress-12", "--name", "blog", "--param", "admin_email=anna@example.org", "--start"]);
-    become_healthy(&k, "blog");
-    assert_eq!(k.boot("blog"), "running");
+    let outside = Outside::make(&k);
+    let forward = format!("{}:80", outside.port(0));
+    let words = ["create", "wordpress-12", "--name", "blog", "--param", "admin_email=anna@example.org"];
+    k.ok(&[&words[..], &["--forward", &forward, "--start"]].concat());
+    for _ in 0..2 {
+        become_healthy(&k, "blog");
+        let card = json(&k, &["access", "blog", "--reveal", "--json"]);
+        let site = card["url"].as_str().unwrap().strip_suffix("/wp-admin/").unwrap().to_owned();
+        let page = log_in(&k, &outside, &site, "admin", card["password"].as_str().unwrap());
+        assert!(page.contains("wp-admin-bar-my-account"), "{page:.500}");
+        assert_eq!(k.boot("blog"), "running");
+        k.ok(&["reboot", "blog"]);
+    }
     assert!(k.inside("blog", "cat /etc/debian_version").starts_with("12."));
+    k.ok(&["create", "lamp-12", "--name", "pages", "--start"]);
+    become_healthy(&k, "pages");
+    drop(outside);
     k.finish();
 }

@@ -3,7 +3,7 @@
 
 use std::net::TcpListener;
 
-use kiste_tests_system::{Instance, run};
+use kiste_tests_system::{Instance, outside::Outside, run};
 
 /// Answers with the address that it was called from.
 const SERVER: &str = r#"use IO::Socket::INET;
@@ -14,38 +14,6 @@ my $s = IO::Socket::INET->new(LocalPort => 5353, Proto => "udp") or die;
 while ($s->recv(my $b, 99)) { $s->send("hello " . $s->peerhost) }"#;
 const UDP_CLIENT: &str = r#"use IO::Socket::INET; alarm 5;
 my $s = IO::Socket::INET->new(PeerAddr => shift, Proto => "udp") or die; $s->send("x"); $s->recv(my $b, 99); print $b"#;
-
-/// A machine beside the node, joined by a veth pair.
-struct Outside(String);
-
-impl Outside {
-    fn make(instance: &str) -> Self {
-        let made = Self(format!("{instance}f"));
-        let name = &made.0;
-        for words in [
-            format!("netns add {name}"),
-            format!("link add {name} type veth peer name out netns {name}"),
-            format!("addr add 198.51.100.5/30 dev {name}"),
-            format!("link set {name} up"),
-            format!("-n {name} addr add 198.51.100.6/30 dev out"),
-            format!("-n {name} link set out up"),
-        ] {
-            let done = run("ip", &words.split(' ').collect::<Vec<_>>());
-            assert_eq!(done.code, 0, "ip {words}: {}", done.err);
-        }
-        made
-    }
-
-    fn run(&self, words: &[&str]) -> String {
-        run("ip", &[&["netns", "exec", &self.0], words].concat()).out
-    }
-}
-
-impl Drop for Outside {
-    fn drop(&mut self) {
-        run("ip", &["netns", "del", &self.0]);
-    }
-}
 
 const CURL: [&str; 5] = ["curl", "-s", "-m5", "--noproxy", "*"];
 
@@ -89,11 +57,12 @@ fn forwarded_ports_lead_in_from_everywhere_and_are_closed_again() {
             == 2
     });
 
-    let outside = Outside::make(k.name());
-    let (at, url) = (format!("198.51.100.5:{tcp}"), format!("http://198.51.100.5:{tcp}/"));
+    let outside = Outside::make(&k);
+    let (node, greeting) = (outside.node(), format!("hello {}", outside.own()));
+    let (at, url) = (format!("{node}:{tcp}"), format!("http://{node}:{tcp}/"));
     let from_outside = |url: &str| outside.run(&[&CURL[..], &[url]].concat());
-    assert_eq!(from_outside(&url), "hello 198.51.100.6", "the caller's address is kept");
-    assert_eq!(outside.run(&["perl", "-e", UDP_CLIENT, &at]), "hello 198.51.100.6");
+    assert_eq!(from_outside(&url), greeting, "the caller's address is kept");
+    assert_eq!(outside.run(&["perl", "-e", UDP_CLIENT, &at]), greeting);
     for own in [&url, &format!("http://127.0.0.1:{tcp}/")] {
         let said = run("curl", &["-s", "-m5", "--noproxy", "*", own]).out;
         assert!(said.starts_with("hello "), "{own}: {said}");
@@ -107,9 +76,9 @@ fn forwarded_ports_lead_in_from_everywhere_and_are_closed_again() {
 
     // A restart of the service keeps them.
     k.end_serve("TERM");
-    assert_eq!(from_outside(&url), "hello 198.51.100.6");
+    assert_eq!(from_outside(&url), greeting);
     k.serve();
-    assert_eq!(from_outside(&url), "hello 198.51.100.6");
+    assert_eq!(from_outside(&url), greeting);
 
     k.ok(&["set", "web", "--no-forwards"]);
     assert_eq!(from_outside(&url), "");
@@ -117,7 +86,7 @@ fn forwarded_ports_lead_in_from_everywhere_and_are_closed_again() {
     assert!(k.refused(&["set", "web", "--forward", &forward]).contains("is taken"));
     k.ok(&["destroy", "other", "--force"]);
     k.ok(&["set", "web", "--forward", &forward]);
-    assert_eq!(from_outside(&url), "hello 198.51.100.6");
+    assert_eq!(from_outside(&url), greeting);
     drop(outside);
     k.finish();
 }

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use kiste_tests_system::{Instance, run};
+use kiste_tests_system::{Instance, outside::Outside, run};
 
 #[test]
 fn a_debian_container_lives_from_create_to_destroy() {
@@ -178,41 +178,10 @@ fn a_container_reaches_the_outside_by_the_hosts_address_only() {
     assert_eq!(k.boot("web"), "running");
     k.wait("it has an address", || k.inside("web", "hostname -I").contains("10.110."));
     // A host "outside" that knows no way back to the container's network.
-    let outside = Outside::make(k.name());
-    assert!(k.inside("web", "ping -c1 -W5 198.51.100.2").contains("1 received"));
+    let outside = Outside::make(&k);
+    assert!(k.inside("web", &format!("ping -c1 -W5 {}", outside.own())).contains("1 received"));
     drop(outside);
     k.finish();
-}
-
-/// A network namespace beside the host, joined by a veth pair.
-struct Outside {
-    name: String,
-}
-
-impl Outside {
-    fn make(instance: &str) -> Self {
-        let made = Self { name: format!("{instance}o") };
-        let name = &made.name;
-        let ip = |words: &str| {
-            let words: Vec<&str> = words.split(' ').collect();
-            let done = run("ip", &words);
-            assert_eq!(done.code, 0, "ip {words:?}: {}", done.err);
-        };
-        ip(&format!("netns add {name}"));
-        ip(&format!("link add {name} type veth peer name out netns {name}"));
-        ip(&format!("addr add 198.51.100.1/30 dev {name}"));
-        ip(&format!("link set {name} up"));
-        ip(&format!("-n {name} addr add 198.51.100.2/30 dev out"));
-        ip(&format!("-n {name} link set out up"));
-        made
-    }
-}
-
-impl Drop for Outside {
-    fn drop(&mut self) {
-        run("ip", &["link", "del", &self.name]);
-        run("ip", &["netns", "del", &self.name]);
-    }
 }
 
 #[test]
